@@ -1,0 +1,52 @@
+// The vocabulary shared by the files of native/: handles for tensors, and names for dtypes.
+// This layer knows tensors, ops and autograd. It knows no model, file, reward or loss.
+#pragma once
+#define NAPI_CPP_EXCEPTIONS
+#include <napi.h>
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+
+namespace tsrl {
+
+// A handle is a JavaScript number: generation * 2^24 + slot. The generation makes a stale handle detectable.
+double keep(at::Tensor tensor);
+const at::Tensor& get(double handle);
+void release(double handle);
+int64_t live_handles();
+
+at::ScalarType dtype_from_name(const std::string& name);
+const char* dtype_name(at::ScalarType dtype);
+
+// Runs `body` and turns whatever libtorch throws into a JavaScript error with its message, without the C++ backtrace.
+template <typename Body>
+auto guarded(Napi::Env env, Body body) -> decltype(body()) {
+  try {
+    return body();
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (const c10::Error& error) {
+    throw Napi::Error::New(env, error.what_without_backtrace());
+  } catch (const std::exception& error) {
+    throw Napi::Error::New(env, error.what());
+  }
+}
+
+Napi::Value lookup(const Napi::CallbackInfo& info);
+Napi::Value call(const Napi::CallbackInfo& info);
+
+Napi::Value from_bytes(const Napi::CallbackInfo& info);
+Napi::Value to_bytes(const Napi::CallbackInfo& info);
+Napi::Value describe(const Napi::CallbackInfo& info);
+Napi::Value release_all(const Napi::CallbackInfo& info);
+Napi::Value handle_count(const Napi::CallbackInfo& info);
+
+Napi::Value backward(const Napi::CallbackInfo& info);
+Napi::Value gradients(const Napi::CallbackInfo& info);
+Napi::Value get_grad(const Napi::CallbackInfo& info);
+Napi::Value set_grad(const Napi::CallbackInfo& info);
+Napi::Value set_grad_mode(const Napi::CallbackInfo& info);
+Napi::Value requires_grad(const Napi::CallbackInfo& info);
+
+}  // namespace tsrl
