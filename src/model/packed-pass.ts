@@ -1,0 +1,143 @@
+/**
+ * Passes over a decoder for a packed batch. In training the autograd graph is cut at every layer: the walk keeps
+ * (input, output) per layer and goes back with `output.backward(gradient)` → `input.grad`, so that JavaScript gets its
+ * turn between layers, memory frees as the walk returns, and gradient checkpointing is the same walk with recompute.
+ */
+import { noGrad } from '../tensor/autograd.ts';
+import { breathe } from '../tensor/breathe.ts';
+import * as ops from '../tensor/ops.ts';
+import { keep, scope } from '../tensor/scope.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Decoder } from './decoder.ts';
+import { decoderLayer, plainProjections, rmsNorm } from './layers.ts';
+import type { Rotary } from './layers.ts';
+import { treeAttention } from './packed-batch.ts';
+import type { PackedBatch } from './packed-batch.ts';
+
+/** Hidden states at the predicting positions, without a graph: [M, H]. The caller disposes them. */
+export async function hiddenStates(decoder: Decoder, batch: PackedBatch): Promise<Tensor> {
+  const walk = startWalk(decoder, batch);
+  let x = walk.embedded;
+  try {
+    for (let i = 0; i < decoder.layers.length; i++) {
+      const next = noGrad(() => keep(scope(() => walk.layer(i, x))));
+      x.dispose();
+      x = next;
+      await breathe();
+    }
+    return noGrad(() => keep(scope(() => walk.last(x))));
+  } finally {
+    x.dispose();
+    walk.dispose();
+  }
+}
+
+/** A forward pass that can be walked back once. */
+export interface TrainingPass {
+  /** Hidden states at the predicting positions. [M, H] */
+  hidden: Tensor;
+  /** Adds the gradients of all weights below the head, given d(loss)/d(hidden) [M, H], and frees the pass. */
+  backward(gradient: Tensor): Promise<void>;
+  /** Frees the pass without walking back. */
+  dispose(): void;
+}
+
+/**
+ * The forward pass of training.
+ *
+ * @param checkpoint keep only each layer's input and compute the layer again on the way back
+ */
+export async function trainingPass(decoder: Decoder, batch: PackedBatch, { checkpoint = false } = {}): Promise<TrainingPass> {
+  const walk = startWalk(decoder, batch);
+  const stages: { input: Tensor; output: Tensor | null }[] = [];
+  const count = decoder.layers.length;
+  const stage = (i: number, input: Tensor) => keep(scope(() => (i < count ? walk.layer(i, input) : walk.last(input))));
+  const dispose = () => {
+    for (const { input, output } of stages) {
+      input.dispose();
+      output?.dispose();
+    }
+    walk.dispose();
+  };
+  let x = keep(walk.embedded.requiresGrad_());
+  try {
+    for (let i = 0; i <= count; i++) {
+      const recompute = checkpoint && i < count;
+      const output = recompute ? noGrad(() => stage(i, x)) : stage(i, x);
+      stages.push({ input: x, output: recompute ? null : output });
+      if (i === count) break;
+      x = keep(ops.detach(output).requiresGrad_());
+      // The detached input shares the output's memory; the output itself is the handle to the graph.
+      if (recompute) output.dispose();
+      await breathe();
+    }
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+  return {
+    hidden: stages[count]!.output!,
+    dispose,
+    async backward(gradient) {
+      let incoming = gradient;
+      try {
+        for (let i = count; i >= 0; i--) {
+          const { input, output } = stages.pop()!;
+          const value = output ?? stage(i, input);
+          value.backward(incoming);
+          const next = keep(input.grad!);
+          value.dispose();
+          input.dispose();
+          if (incoming !== gradient) incoming.dispose();
+          incoming = next;
+          await breathe();
+        }
+        addEmbeddingGradient(decoder, batch, incoming);
+      } finally {
+        if (incoming !== gradient) incoming.dispose();
+        dispose();
+      }
+    },
+  };
+}
+
+// Autograd would build a dense [V, H] gradient of the lookup and add it; adding the N rows is enough.
+function addEmbeddingGradient({ embedding }: Decoder, batch: PackedBatch, gradient: Tensor): void {
+  if (!embedding.requiresGrad) return;
+  scope(() => noGrad(() => ops.indexAdd_(gradientOf(embedding), 0, batch.ids, gradient)));
+}
+
+/** The gradient of a weight, made of zeros when there is none yet. */
+export function gradientOf(weight: Tensor): Tensor {
+  if (!weight.grad) scope(() => noGrad(() => (weight.grad = ops.zerosLike(weight))));
+  return weight.grad!;
+}
+
+function startWalk(decoder: Decoder, batch: PackedBatch) {
+  const { config, layers } = decoder;
+  const attend = treeAttention(batch, config.headDim ** -0.5);
+  const { embedded, rotary } = keep(
+    scope(() =>
+      noGrad(() => ({
+        embedded: ops.embedding(ops.detach(decoder.embedding), batch.ids), // [N, H]
+        rotary: {
+          cos: ops.indexSelect(decoder.rotary.cos, 0, batch.positions),
+          sin: ops.indexSelect(decoder.rotary.sin, 0, batch.positions),
+        } satisfies Rotary,
+      })),
+    ),
+  );
+  return {
+    embedded,
+    layer(i: number, x: Tensor): Tensor {
+      const weights = layers[i]!;
+      return decoderLayer(x, weights, plainProjections(weights, config), rotary, attend, config.normEpsilon);
+    },
+    /** Final norm, only where a completion token is predicted: [N, H] → [M, H] */
+    last: (x: Tensor) => rmsNorm(ops.indexSelect(x, 0, batch.predictors), decoder.finalNorm, config.normEpsilon),
+    dispose() {
+      rotary.cos.dispose();
+      rotary.sin.dispose();
+    },
+  };
+}

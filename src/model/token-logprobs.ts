@@ -1,0 +1,105 @@
+/**
+ * The chunked head: hidden states → logits/τ → log-softmax over the whole vocabulary in float32 → the sampled token's
+ * log-probability and the entropy. Sampling and training share it, and no [B, T, V] tensor ever exists.
+ */
+import { noGrad } from '../tensor/autograd.ts';
+import { breathe } from '../tensor/breathe.ts';
+import * as ops from '../tensor/ops.ts';
+import { keep, scope } from '../tensor/scope.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Decoder } from './decoder.ts';
+import { gradientOf } from './packed-pass.ts';
+
+/** Rows of hidden states per chunk: the logits of one chunk are [96, V] in float32, and one chunk blocks for well under half a second. */
+export const headChunk = 96;
+
+/** Log-softmax of logits/τ in float32: [n, V] → [n, V]. */
+export function temperedLogprobs(logits: Tensor, temperature: number): Tensor {
+  const wide = ops.to(logits, 'float32');
+  return ops.logSoftmax(temperature === 1 ? wide : ops.divScalar(wide, temperature), -1);
+}
+
+/** Entropy of each row of log-probabilities, in nats: [n, V] → [n]. */
+export function entropyOf(logprobs: Tensor): Tensor {
+  return ops.neg(ops.sumOver(ops.mul(ops.exp(logprobs), logprobs), [-1]));
+}
+
+/**
+ * Log-probabilities of `targets` and the entropies, without a graph.
+ *
+ * @param hidden [M, H]
+ * @param targets int64 [M]
+ * @returns float32 [M] each; the caller disposes them
+ */
+export async function tokenLogprobs(
+  decoder: Decoder,
+  hidden: Tensor,
+  targets: Tensor,
+  temperature: number,
+  { chunk = headChunk } = {},
+): Promise<{ logprobs: Tensor; entropy: Tensor }> {
+  const total = hidden.size(0);
+  const result = keep({ logprobs: ops.zeros([total]), entropy: ops.zeros([total]) });
+  for (let start = 0; start < total; start += chunk) {
+    const length = Math.min(chunk, total - start);
+    scope(() =>
+      noGrad(() => {
+        const all = temperedLogprobs(ops.linear(ops.narrow(hidden, 0, start, length), decoder.head), temperature); // [n, V]
+        const picked = ops.gather(all, 1, ops.unsqueeze(ops.narrow(targets, 0, start, length), 1));
+        ops.copy_(ops.narrow(result.logprobs, 0, start, length), ops.squeeze(picked, 1));
+        ops.copy_(ops.narrow(result.entropy, 0, start, length), entropyOf(all));
+      }),
+    );
+    await breathe();
+  }
+  return result;
+}
+
+/**
+ * Walks back through the head: given d(loss)/d(logprobs) and d(loss)/d(entropy), adds the head's gradient and returns
+ * d(loss)/d(hidden). By hand, because with p = softmax(z), z = logits/τ,
+ * d(logprob)/dz = onehot − p and d(entropy)/dz = −p·(log p + H), which needs no stored graph and one temporary.
+ *
+ * @param gradLogprobs [M]
+ * @param gradEntropy [M], or null when the loss has no entropy term
+ * @returns [M, H] in the dtype of `hidden`; the caller disposes it
+ */
+export async function backwardHead(
+  decoder: Decoder,
+  hidden: Tensor,
+  targets: Tensor,
+  temperature: number,
+  gradLogprobs: Tensor,
+  gradEntropy: Tensor | null,
+  { chunk = headChunk } = {},
+): Promise<Tensor> {
+  const total = hidden.size(0);
+  const gradHidden = keep(noGrad(() => ops.empty(hidden.shape, hidden.dtype)));
+  for (let start = 0; start < total; start += chunk) {
+    const length = Math.min(chunk, total - start);
+    scope(() =>
+      noGrad(() => {
+        const cut = (x: Tensor) => ops.narrow(x, 0, start, length);
+        const rows = ops.detach(cut(hidden));
+        const gradLogits = ops.to(gradientOfLogits(decoder, rows, cut(targets), temperature, cut(gradLogprobs), gradEntropy && cut(gradEntropy)), hidden.dtype); // [n, V]
+        ops.copy_(cut(gradHidden), ops.matmul(gradLogits, decoder.head));
+        if (decoder.head.requiresGrad) ops.addmm_(gradientOf(decoder.head), ops.transpose(gradLogits, 0, 1), rows);
+      }),
+    );
+    await breathe();
+  }
+  return gradHidden;
+}
+
+function gradientOfLogits(decoder: Decoder, rows: Tensor, targets: Tensor, temperature: number, gradLogprobs: Tensor, gradEntropy: Tensor | null): Tensor {
+  const logprobs = temperedLogprobs(ops.linear(rows, decoder.head), temperature);
+  const perToken = ops.unsqueeze(ops.to(gradLogprobs, 'float32'), 1); // [n, 1]
+  let coefficient = ops.neg(perToken); // of p
+  if (gradEntropy) {
+    const entropy = ops.unsqueeze(entropyOf(logprobs), 1);
+    coefficient = ops.sub(coefficient, ops.mul(ops.add(logprobs, entropy), ops.unsqueeze(ops.to(gradEntropy, 'float32'), 1)));
+  }
+  const gradient = gradEntropy ? ops.mul_(ops.exp(logprobs), coefficient) : ops.mul_(ops.exp_(logprobs), coefficient);
+  ops.scatterAdd_(gradient, 1, ops.unsqueeze(targets, 1), perToken);
+  return temperature === 1 ? gradient : ops.divScalar_(gradient, temperature);
+}

@@ -1,0 +1,134 @@
+/** The ops this project uses, one typed line each, under the names of ATen. A new op costs a line here and no C++. */
+import { dispatch, op } from './dispatch.ts';
+import type { DType, Device, Tensor } from './tensor.ts';
+
+type Unary = (x: Tensor) => Tensor;
+type Binary = (a: Tensor, b: Tensor) => Tensor;
+type ByScalar = (a: Tensor, b: number) => Tensor;
+
+// Making
+export const zeros = (shape: readonly number[], dtype: DType = 'float32', device: Device = 'cpu'): Tensor =>
+  dispatch('aten::zeros', [shape, dtype, null, device]) as Tensor;
+export const full = (shape: readonly number[], value: number, dtype: DType = 'float32', device: Device = 'cpu'): Tensor =>
+  dispatch('aten::full', [shape, value, dtype, null, device]) as Tensor;
+export const empty = (shape: readonly number[], dtype: DType = 'float32', device: Device = 'cpu'): Tensor =>
+  dispatch('aten::empty.memory_format', [shape, dtype, null, device]) as Tensor;
+export const arange = (start: number, end: number, dtype: DType = 'int64', device: Device = 'cpu'): Tensor =>
+  dispatch('aten::arange.start', [start, end, dtype, null, device]) as Tensor;
+export const zerosLike = op<Unary>('aten::zeros_like');
+export const clone = op<Unary>('aten::clone');
+export const detach = op<Unary>('aten::detach');
+export const contiguous = op<Unary>('aten::contiguous');
+/** Casts; the same tensor when it already has the dtype. */
+export const to = op<(x: Tensor, dtype: DType) => Tensor>('aten::to.dtype');
+
+// Shape
+export const view = op<(x: Tensor, shape: readonly number[]) => Tensor>('aten::view');
+export const reshape = op<(x: Tensor, shape: readonly number[]) => Tensor>('aten::reshape');
+export const permute = op<(x: Tensor, axes: readonly number[]) => Tensor>('aten::permute');
+export const transpose = op<(x: Tensor, a: number, b: number) => Tensor>('aten::transpose.int');
+export const unsqueeze = op<(x: Tensor, axis: number) => Tensor>('aten::unsqueeze');
+export const squeeze = op<(x: Tensor, axis: number) => Tensor>('aten::squeeze.dim');
+export const expand = op<(x: Tensor, shape: readonly number[]) => Tensor>('aten::expand');
+export const narrow = op<(x: Tensor, axis: number, start: number, length: number) => Tensor>('aten::narrow');
+export const cat = op<(parts: readonly Tensor[], axis: number) => Tensor>('aten::cat');
+export const stack = op<(parts: readonly Tensor[], axis: number) => Tensor>('aten::stack');
+export const split = op<(x: Tensor, sizes: readonly number[], axis: number) => Tensor[]>('aten::split_with_sizes');
+export const repeatInterleave = op<(x: Tensor, repeats: number, axis: number) => Tensor>('aten::repeat_interleave.self_int');
+
+// Picking
+export const indexSelect = op<(x: Tensor, axis: number, index: Tensor) => Tensor>('aten::index_select');
+export const gather = op<(x: Tensor, axis: number, index: Tensor) => Tensor>('aten::gather');
+export const embedding = op<(weight: Tensor, ids: Tensor) => Tensor>('aten::embedding');
+export const where = op<(condition: Tensor, a: Tensor, b: Tensor) => Tensor>('aten::where.self');
+export const maskedFill = op<(x: Tensor, mask: Tensor, value: number) => Tensor>('aten::masked_fill.Scalar');
+
+// Arithmetic
+export const add = op<(a: Tensor, b: Tensor, alpha?: number) => Tensor>('aten::add.Tensor');
+export const addScalar = op<ByScalar>('aten::add.Scalar');
+export const sub = op<Binary>('aten::sub.Tensor');
+export const mul = op<Binary>('aten::mul.Tensor');
+export const mulScalar = op<ByScalar>('aten::mul.Scalar');
+export const div = op<Binary>('aten::div.Tensor');
+export const divScalar = op<ByScalar>('aten::div.Scalar');
+export const neg = op<Unary>('aten::neg');
+export const exp = op<Unary>('aten::exp');
+export const log = op<Unary>('aten::log');
+export const square = op<Unary>('aten::square');
+export const rsqrt = op<Unary>('aten::rsqrt');
+export const cos = op<Unary>('aten::cos');
+export const sin = op<Unary>('aten::sin');
+export const silu = op<Unary>('aten::silu');
+export const minimum = op<Binary>('aten::minimum');
+export const maximum = op<Binary>('aten::maximum');
+export const clamp = op<(x: Tensor, min: number | null, max: number | null) => Tensor>('aten::clamp');
+
+// Comparing
+export const greater = op<ByScalar>('aten::gt.Scalar');
+export const less = op<ByScalar>('aten::lt.Scalar');
+export const notEqual = op<ByScalar>('aten::ne.Scalar');
+export const greaterEqual = op<Binary>('aten::ge.Tensor');
+export const lessTensor = op<Binary>('aten::lt.Tensor');
+export const logicalAnd = op<Binary>('aten::logical_and');
+export const logicalOr = op<Binary>('aten::logical_or');
+export const logicalNot = op<Unary>('aten::logical_not');
+
+// Reducing
+export const sum = op<Unary>('aten::sum');
+export const sumOver = op<(x: Tensor, axes: readonly number[], keepAxis?: boolean) => Tensor>('aten::sum.dim_IntList');
+export const mean = op<(x: Tensor, axes: readonly number[], keepAxis?: boolean) => Tensor>('aten::mean.dim');
+export const amax = op<(x: Tensor, axes: readonly number[], keepAxis?: boolean) => Tensor>('aten::amax');
+export const argmax = op<(x: Tensor, axis: number) => Tensor>('aten::argmax');
+export const logsumexp = op<(x: Tensor, axes: readonly number[], keepAxis?: boolean) => Tensor>('aten::logsumexp');
+export const softmax = op<(x: Tensor, axis: number) => Tensor>('aten::softmax.int');
+export const logSoftmax = op<(x: Tensor, axis: number) => Tensor>('aten::log_softmax.int');
+export const cumsum = op<(x: Tensor, axis: number) => Tensor>('aten::cumsum');
+/** Euclidean norm of all elements. */
+export const norm = op<Unary>('aten::linalg_vector_norm');
+export const sort = (x: Tensor, axis: number, descending: boolean): [values: Tensor, indices: Tensor] =>
+  dispatch('aten::sort', [x, axis, descending]) as [Tensor, Tensor];
+/** First position whose entry exceeds the value, along the last axis. */
+export const searchsorted = (sorted: Tensor, values: Tensor): Tensor => dispatch('aten::searchsorted.Tensor', [sorted, values, false, true]) as Tensor;
+
+// Products
+export const matmul = op<Binary>('aten::matmul');
+export const bmm = op<Binary>('aten::bmm');
+export const linear = op<(x: Tensor, weight: Tensor, bias?: Tensor | null) => Tensor>('aten::linear');
+export const scaledDotProductAttention = (
+  query: Tensor,
+  key: Tensor,
+  value: Tensor,
+  { mask = null, causal = false, scale }: { mask?: Tensor | null; causal?: boolean; scale: number },
+): Tensor => dispatch('aten::scaled_dot_product_attention', [query, key, value, mask, 0, causal, scale, false]) as Tensor;
+
+// oneDNN's linear with a weight reordered once: what rollouts on a CPU use (docs/experiments.md)
+export const packLinearWeight = op<(weight: Tensor, rows: number | null) => Tensor>('mkldnn::_reorder_linear_weight');
+export const packedLinear = (x: Tensor, packed: Tensor, bias: Tensor | null): Tensor =>
+  dispatch('mkldnn::_linear_pointwise', [x, packed, bias, 'none', [], '']) as Tensor;
+
+// In place
+export const add_ = op<(a: Tensor, b: Tensor, alpha?: number) => Tensor>('aten::add_.Tensor');
+export const mulScalar_ = op<ByScalar>('aten::mul_.Scalar');
+export const mul_ = op<Binary>('aten::mul_.Tensor');
+export const sub_ = op<Binary>('aten::sub_.Tensor');
+export const divScalar_ = op<ByScalar>('aten::div_.Scalar');
+export const exp_ = op<Unary>('aten::exp_');
+export const copy_ = op<Binary>('aten::copy_');
+export const zero_ = op<Unary>('aten::zero_');
+export const maskedFill_ = op<(x: Tensor, mask: Tensor, value: number) => Tensor>('aten::masked_fill_.Scalar');
+export const indexAdd_ = op<(x: Tensor, axis: number, index: Tensor, source: Tensor) => Tensor>('aten::index_add_');
+export const scatterAdd_ = op<(x: Tensor, axis: number, index: Tensor, source: Tensor) => Tensor>('aten::scatter_add_');
+/** x ← x + a·b for matrices, without a temporary. */
+export const addmm_ = op<(x: Tensor, a: Tensor, b: Tensor) => Tensor>('aten::addmm_');
+
+/** One AdamW step over lists of tensors (decoupled weight decay, Loshchilov & Hutter 2019); updates all lists in place. */
+export const fusedAdamW_ = (
+  parameters: readonly Tensor[],
+  gradients: readonly Tensor[],
+  firstMoments: readonly Tensor[],
+  secondMoments: readonly Tensor[],
+  steps: readonly Tensor[],
+  { learningRate, beta1, beta2, weightDecay, epsilon }: { learningRate: number; beta1: number; beta2: number; weightDecay: number; epsilon: number },
+): void => {
+  dispatch('aten::_fused_adamw_', [parameters, gradients, firstMoments, secondMoments, [], steps, learningRate, beta1, beta2, weightDecay, epsilon, false, false]);
+};
