@@ -10,7 +10,7 @@
 namespace tsrl {
 namespace {
 
-std::vector<c10::OperatorHandle> operators;
+thread_local std::vector<c10::OperatorHandle> operators;
 
 bool is_kind(const c10::TypePtr& type, c10::TypeKind kind) { return type->kind() == kind; }
 
@@ -34,38 +34,48 @@ std::string kind_name(const c10::TypePtr& type) {
   }
 }
 
-[[noreturn]] void refuse(const c10::Argument& argument, const std::string& wanted) {
-  throw std::runtime_error("argument `" + argument.name() + "` must be " + wanted);
+[[noreturn]] void refuse(const c10::Argument& argument, const std::string& wanted, const Napi::Value& value) {
+  std::string got = "an object";
+  if (value.IsUndefined()) got = "nothing";
+  else if (value.IsArray()) got = "an array";
+  else if (value.IsString()) got = "\"" + value.As<Napi::String>().Utf8Value() + "\"";
+  else if (!value.IsObject() && !value.IsSymbol()) got = value.ToString().Utf8Value();
+  throw std::runtime_error("expected `" + argument.name() + "` to be " + wanted + ", got " + got);
+}
+
+// Above this not every integer is a JavaScript number.
+constexpr double kSafeInteger = 9007199254740991.0;
+
+bool is_integer(double number) { return std::trunc(number) == number && std::abs(number) <= kSafeInteger; }
+
+int64_t int_from_bigint(const c10::Argument& argument, const Napi::Value& value) {
+  bool lossless = false;
+  const int64_t number = value.As<Napi::BigInt>().Int64Value(&lossless);
+  if (!lossless) refuse(argument, "an integer of 64 bits", value);
+  return number;
 }
 
 at::Scalar scalar_from(const c10::Argument& argument, const Napi::Value& value) {
   if (value.IsBoolean()) return at::Scalar(value.As<Napi::Boolean>().Value());
-  if (value.IsBigInt()) {
-    bool lossless = false;
-    return at::Scalar(value.As<Napi::BigInt>().Int64Value(&lossless));
-  }
-  if (!value.IsNumber()) refuse(argument, "a number, a bigint or a boolean");
+  if (value.IsBigInt()) return at::Scalar(int_from_bigint(argument, value));
+  if (!value.IsNumber()) refuse(argument, "a number, a bigint or a boolean", value);
   const double number = value.As<Napi::Number>().DoubleValue();
-  // An integral number stays an integer, so that type promotion of integer tensors is what it looks like.
-  if (std::trunc(number) == number && std::abs(number) < 9007199254740992.0) {
-    return at::Scalar(static_cast<int64_t>(number));
-  }
+  // An integral number stays an integer, so that type promotion of integer tensors is what it looks like. -0 has no
+  // integer.
+  if (is_integer(number) && !(number == 0 && std::signbit(number))) return at::Scalar(static_cast<int64_t>(number));
   return at::Scalar(number);
 }
 
 int64_t int_from(const c10::Argument& argument, const Napi::Value& value) {
-  if (value.IsBigInt()) {
-    bool lossless = false;
-    return value.As<Napi::BigInt>().Int64Value(&lossless);
-  }
-  if (!value.IsNumber()) refuse(argument, "an integer");
+  if (value.IsBigInt()) return int_from_bigint(argument, value);
+  if (!value.IsNumber()) refuse(argument, "an integer", value);
   const double number = value.As<Napi::Number>().DoubleValue();
-  if (std::trunc(number) != number) refuse(argument, "an integer");
+  if (!is_integer(number)) refuse(argument, "an integer", value);
   return static_cast<int64_t>(number);
 }
 
 at::Tensor tensor_from(const c10::Argument& argument, const Napi::Value& value) {
-  if (!value.IsNumber()) refuse(argument, "a tensor");
+  if (!value.IsNumber()) refuse(argument, "a tensor", value);
   return get(value.As<Napi::Number>().DoubleValue());
 }
 
@@ -94,7 +104,7 @@ c10::IValue list_from(const c10::Argument& argument, const c10::TypePtr& type, c
     list.reserve(*argument.N());
     for (int32_t i = 0; i < *argument.N(); i++) list.push_back(value_from(argument, item, value));
   } else {
-    refuse(argument, "an array");
+    refuse(argument, "an array", value);
   }
   return list;
 }
@@ -107,26 +117,26 @@ c10::IValue value_from(const c10::Argument& argument, const c10::TypePtr& type, 
       return value_from(argument, element(type), value);
     case c10::TypeKind::ListType: return list_from(argument, type, value);
     case c10::TypeKind::ScalarTypeType:
-      if (!value.IsString()) refuse(argument, "the name of a dtype");
+      if (!value.IsString()) refuse(argument, "the name of a dtype", value);
       return static_cast<int64_t>(dtype_from_name(value.As<Napi::String>()));
     case c10::TypeKind::LayoutType:
     case c10::TypeKind::MemoryFormatType:
     case c10::TypeKind::SymIntType:
     case c10::TypeKind::IntType: return int_from(argument, value);
     case c10::TypeKind::FloatType:
-      if (!value.IsNumber()) refuse(argument, "a number");
+      if (!value.IsNumber()) refuse(argument, "a number", value);
       return value.As<Napi::Number>().DoubleValue();
     case c10::TypeKind::BoolType:
-      if (!value.IsBoolean()) refuse(argument, "a boolean");
+      if (!value.IsBoolean()) refuse(argument, "a boolean", value);
       return value.As<Napi::Boolean>().Value();
     case c10::TypeKind::StringType:
-      if (!value.IsString()) refuse(argument, "a string");
+      if (!value.IsString()) refuse(argument, "a string", value);
       return value.As<Napi::String>().Utf8Value();
     case c10::TypeKind::NumberType: return scalar_from(argument, value);
     case c10::TypeKind::DeviceObjType:
-      if (!value.IsString()) refuse(argument, "the name of a device");
+      if (!value.IsString()) refuse(argument, "the name of a device", value);
       return c10::Device(value.As<Napi::String>().Utf8Value());
-    default: refuse(argument, "of a type this border converts, not " + type->str());
+    default: refuse(argument, "left out: this border does not convert the type " + type->str(), value);
   }
 }
 
@@ -205,7 +215,7 @@ Napi::Value call(const Napi::CallbackInfo& info) {
         } else if (is_kind(argument.real_type(), c10::TypeKind::OptionalType)) {
           stack.emplace_back();
         } else {
-          refuse(argument, "given");
+          refuse(argument, "given", value);
         }
       } else {
         stack.push_back(value_from(argument, argument.real_type(), value));

@@ -12,14 +12,17 @@ namespace {
 
 constexpr int64_t kSlotBits = 24;
 constexpr int64_t kSlotMask = (int64_t{1} << kSlotBits) - 1;
+// A JavaScript number holds 53 bits exactly; a slot that was reused this often starts over.
+constexpr int64_t kLastGeneration = (int64_t{1} << (53 - kSlotBits)) - 1;
 
 struct Slot {
   at::Tensor tensor;
   int64_t generation = 1;
 };
 
-std::vector<Slot> slots;
-std::vector<int64_t> free_slots;
+// Every JavaScript thread has its own handles.
+thread_local std::vector<Slot> slots;
+thread_local std::vector<int64_t> free_slots;
 
 Slot& slot_of(double handle) {
   const auto bits = static_cast<int64_t>(handle);
@@ -69,7 +72,7 @@ const at::Tensor& get(double handle) { return slot_of(handle).tensor; }
 void release(double handle) {
   auto& slot = slot_of(handle);
   slot.tensor.reset();
-  slot.generation++;
+  slot.generation = slot.generation % kLastGeneration + 1;
   free_slots.push_back(static_cast<int64_t>(handle) & kSlotMask);
 }
 
@@ -79,7 +82,9 @@ at::ScalarType dtype_from_name(const std::string& name) {
   for (const auto& [known, dtype] : kDtypes) {
     if (name == known) return dtype;
   }
-  throw std::runtime_error("unknown dtype " + name);
+  std::string names;
+  for (const auto& [known, dtype] : kDtypes) names += (names.empty() ? "" : ", ") + std::string(known);
+  throw std::runtime_error("expected a dtype of " + names + ", got \"" + name + "\"");
 }
 
 const char* dtype_name(at::ScalarType dtype) {
@@ -89,26 +94,27 @@ const char* dtype_name(at::ScalarType dtype) {
   return c10::toString(dtype);
 }
 
-// (bytes: Uint8Array, shape: number[], dtype: string) => handle. Copies.
+// (bytes: Uint8Array, shape: number[], stored: string, dtype: string) => handle. Copies, and casts when the two differ.
 Napi::Value from_bytes(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const auto bytes = info[0].As<Napi::Uint8Array>();
     const auto shape = shape_from(info[1]);
-    const auto dtype = dtype_from_name(info[2].As<Napi::String>());
-    auto tensor = at::empty(shape, at::TensorOptions().dtype(dtype));
+    const auto stored = dtype_from_name(info[2].As<Napi::String>());
+    auto tensor = at::empty(shape, at::TensorOptions().dtype(stored));
     if (tensor.nbytes() != bytes.ByteLength()) {
       throw std::runtime_error("shape needs " + std::to_string(tensor.nbytes()) + " bytes, got " +
                                std::to_string(bytes.ByteLength()));
     }
     if (tensor.nbytes() > 0) std::memcpy(tensor.mutable_data_ptr(), bytes.Data(), bytes.ByteLength());
-    return Napi::Number::New(info.Env(), keep(std::move(tensor)));
+    return Napi::Number::New(info.Env(), keep(tensor.to(dtype_from_name(info[3].As<Napi::String>()))));
   });
 }
 
-// (handle) => ArrayBuffer with the elements in row-major order.
+// (handle, dtype: string) => ArrayBuffer with the elements, cast to the dtype, in row-major order.
 Napi::Value to_bytes(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
-    const auto tensor = get(info[0].As<Napi::Number>().DoubleValue()).detach().to(at::kCPU).contiguous();
+    const auto dtype = dtype_from_name(info[1].As<Napi::String>());
+    const auto tensor = get(info[0].As<Napi::Number>().DoubleValue()).detach().to(at::kCPU, dtype).contiguous();
     auto buffer = Napi::ArrayBuffer::New(info.Env(), tensor.nbytes());
     if (tensor.nbytes() > 0) std::memcpy(buffer.Data(), tensor.const_data_ptr(), tensor.nbytes());
     return buffer;

@@ -41,9 +41,9 @@ export function buildAddon(root, libtorch, key, force) {
 export function probeAddon(addon) {
   const code = `
     const native = require(${JSON.stringify(addon)});
-    const one = native.fromBytes(new Uint8Array(new Float32Array([1]).buffer), [1], 'float32');
+    const one = native.fromBytes(new Uint8Array(new Float32Array([1]).buffer), [1], 'float32', 'float32');
     const op = native.lookup('aten::add', 'Tensor');
-    const sum = new Float32Array(native.toBytes(native.call(op.index, [one, one])));
+    const sum = new Float32Array(native.toBytes(native.call(op.index, [one, one]), 'float32'));
     if (sum[0] !== 2) throw new Error('1 + 1 gave ' + sum[0]);
     console.log('works');`;
   const probe = spawnSync(process.execPath, ['-e', code], { encoding: 'utf8' });

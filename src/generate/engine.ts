@@ -234,7 +234,7 @@ class GenerationRun {
     const batch = packTrees([{ prompt: request.ids, completions: [] }], decoder.config.contextLength, decoder.dtype);
     const cache: PromptCache = { keys: [], values: [] };
     request.prompt = cache;
-    const inner = treeAttention(batch, decoder.config.headDim ** -0.5);
+    const inner = treeAttention(batch, decoder);
     const headsFirst = (x: Tensor) => keep(ops.contiguous(ops.transpose(x, 0, 1))); // [kv, P, d]
     const attend: Attend = (q, k, v) => {
       cache.keys.push(headsFirst(k));

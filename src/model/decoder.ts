@@ -18,11 +18,15 @@ export interface StoredWeights {
   read(name: string): { dtype: DType; shape: readonly number[]; bytes: Uint8Array };
 }
 
+/** How attention is computed: plain operations, or libtorch's fused kernel. Same numbers to rounding. */
+export type AttentionKernel = 'eager' | 'sdpa';
+
 /** A decoder network in memory. */
 export interface Decoder {
   config: DecoderConfig;
   dtype: DType;
   device: Device;
+  attention: AttentionKernel;
   /** Every trained tensor under its Hugging Face name, each once (a tied head is the embedding). */
   weights: Map<string, Tensor>;
   embedding: Tensor; // [V, H]
@@ -38,7 +42,12 @@ export interface Decoder {
  *
  * @throws FileFormatError when a weight is missing or has another shape than config.json says
  */
-export async function readDecoder(configJson: Readonly<Record<string, unknown>>, stored: StoredWeights, dtype: DType): Promise<Decoder> {
+export async function readDecoder(
+  configJson: Readonly<Record<string, unknown>>,
+  stored: StoredWeights,
+  dtype: DType,
+  attention: AttentionKernel = 'sdpa',
+): Promise<Decoder> {
   const config = decoderConfig(configJson);
   const present = new Set(stored.names());
   const weights = new Map<string, Tensor>();
@@ -62,11 +71,11 @@ export async function readDecoder(configJson: Readonly<Record<string, unknown>>,
     }
     await breathe();
   }
-  return assembleDecoder(config, weights, dtype);
+  return assembleDecoder(config, weights, dtype, attention);
 }
 
 /** A decoder over tensors that are already there, under the names of `weightShapes`. */
-export function assembleDecoder(config: DecoderConfig, weights: Map<string, Tensor>, dtype: DType): Decoder {
+export function assembleDecoder(config: DecoderConfig, weights: Map<string, Tensor>, dtype: DType, attention: AttentionKernel = 'sdpa'): Decoder {
   const get = (name: string) => weights.get(name)!;
   const linear = (name: string): LinearWeights => ({ weight: get(`${name}.weight`), bias: weights.get(`${name}.bias`) ?? null });
   const layers = Array.from({ length: config.layers }, (_, i): LayerWeights => {
@@ -88,6 +97,7 @@ export function assembleDecoder(config: DecoderConfig, weights: Map<string, Tens
     config,
     dtype,
     device: 'cpu',
+    attention,
     weights,
     embedding,
     layers,
@@ -100,7 +110,7 @@ export function assembleDecoder(config: DecoderConfig, weights: Map<string, Tens
 /** A frozen copy, as a reference policy. */
 export function copyDecoder(source: Decoder): Decoder {
   const weights = new Map([...source.weights].map(([name, weight]) => [name, noGrad(() => keep(ops.clone(ops.detach(weight))))]));
-  return assembleDecoder(source.config, weights, source.dtype);
+  return assembleDecoder(source.config, weights, source.dtype, source.attention);
 }
 
 /** Frees every tensor of a network. */

@@ -8,6 +8,7 @@ import * as ops from '../tensor/ops.ts';
 import { keep, scope } from '../tensor/scope.ts';
 import { tensor } from '../tensor/tensor.ts';
 import type { DType, Tensor } from '../tensor/tensor.ts';
+import type { Decoder } from './decoder.ts';
 import type { Attend } from './layers.ts';
 
 /** A prompt and completions of it, as token ids. */
@@ -91,38 +92,56 @@ export function disposeBatch(batch: PackedBatch): void {
 }
 
 /** Attention over the trees of a batch: q [N, heads, d], k and v [N, keyValueHeads, d] → [N, heads·d]. */
-export function treeAttention(batch: PackedBatch, scale: number): Attend {
+export function treeAttention(batch: PackedBatch, { config, attention }: Pick<Decoder, 'config' | 'attention'>): Attend {
+  const scale = config.headDim ** -0.5;
+  const kernel: Kernel = (q, k, v, options) => attentionKernels[attention](q, k, v, { ...options, scale });
   return (q, k, v) => {
-    const parts = batch.trees.flatMap((tree) => attendTree(tree, q, k, v, scale));
+    const parts = batch.trees.flatMap((tree) => attendTree(tree, q, k, v, kernel));
     return parts.length === 1 ? parts[0]! : ops.cat(parts, 0);
   };
 }
 
-function attendTree(tree: TreeLayout, q: Tensor, k: Tensor, v: Tensor, scale: number): Tensor[] {
+type Kernel = (q: Tensor, k: Tensor, v: Tensor, options: { mask?: Tensor | null; causal?: boolean }) => Tensor;
+
+/** softmax(q·kᵀ·scale + mask)·v over [B, heads, n, d]. */
+export const attentionKernels = { sdpa: ops.scaledDotProductAttention, eager: eagerAttention } as const;
+
+function eagerAttention(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  { mask = null, causal = false, scale }: { mask?: Tensor | null; causal?: boolean; scale: number },
+): Tensor {
+  const scores = ops.mulScalar(ops.matmul(q, ops.transpose(k, -2, -1)), scale);
+  const bias = causal ? completionMask(0, q.size(-2), q.dtype) : mask;
+  return ops.matmul(ops.softmax(bias ? ops.add(scores, bias) : scores, -1), v);
+}
+
+function attendTree(tree: TreeLayout, q: Tensor, k: Tensor, v: Tensor, attend: Kernel): Tensor[] {
   const completed = tree.completions.reduce((total, length) => total + length, 0);
   const cut = (x: Tensor, start: number, length: number) => ops.narrow(x, 0, tree.start + start, length);
   if (tree.completions.length <= 1) {
     // One completion continues its prompt: a plain causal row.
     const whole = tree.prompt + completed;
-    return [attendRow(cut(q, 0, whole), cut(k, 0, whole), cut(v, 0, whole), scale)];
+    return [attendRow(cut(q, 0, whole), cut(k, 0, whole), cut(v, 0, whole), attend)];
   }
   const promptKeys = cut(k, 0, tree.prompt);
   const promptValues = cut(v, 0, tree.prompt);
-  const prompt = attendRow(cut(q, 0, tree.prompt), promptKeys, promptValues, scale);
+  const prompt = attendRow(cut(q, 0, tree.prompt), promptKeys, promptValues, attend);
   if (completed === 0) return [prompt];
   const block = (x: Tensor) => padded(cut(x, tree.prompt, completed), tree); // [G, heads, T, d]
   const keys = withPrompt(promptKeys, block(k), q.size(1));
   const values = withPrompt(promptValues, block(v), q.size(1));
-  const attended = ops.scaledDotProductAttention(block(q), keys, values, { mask: tree.mask, scale }); // [G, heads, T, d]
+  const attended = attend(block(q), keys, values, { mask: tree.mask }); // [G, heads, T, d]
   const rows = ops.reshape(ops.transpose(attended, 1, 2), [tree.completions.length * tree.longest, -1]); // [G·T, heads·d]
   return [prompt, tree.unpad ? ops.indexSelect(rows, 0, tree.unpad) : rows];
 }
 
 /** Causal attention of one row of n tokens: [n, heads, d] → [n, heads·d]. */
-function attendRow(q: Tensor, k: Tensor, v: Tensor, scale: number): Tensor {
+function attendRow(q: Tensor, k: Tensor, v: Tensor, attend: Kernel): Tensor {
   const axes = (x: Tensor) => ops.unsqueeze(ops.transpose(x, 0, 1), 0); // [1, heads, n, d]
   const repeats = q.size(1) / k.size(1);
-  const attended = ops.scaledDotProductAttention(axes(q), repeatHeads(axes(k), repeats), repeatHeads(axes(v), repeats), { causal: true, scale });
+  const attended = attend(axes(q), repeatHeads(axes(k), repeats), repeatHeads(axes(v), repeats), { causal: true });
   return ops.reshape(ops.transpose(ops.squeeze(attended, 0), 0, 1), [q.size(0), -1]);
 }
 

@@ -115,7 +115,7 @@ export function gradientOf(weight: Tensor): Tensor {
 
 function startWalk(decoder: Decoder, batch: PackedBatch) {
   const { config, layers } = decoder;
-  const attend = treeAttention(batch, config.headDim ** -0.5);
+  const attend = treeAttention(batch, decoder);
   const { embedded, rotary } = keep(
     scope(() =>
       noGrad(() => ({

@@ -23,8 +23,8 @@ export interface OpSchema {
 export interface Native {
   lookup(name: string, overload: string): OpSchema | null;
   call(index: number, args: unknown[]): unknown;
-  fromBytes(bytes: Uint8Array, shape: readonly number[], dtype: string): Handle;
-  toBytes(handle: Handle): ArrayBuffer;
+  fromBytes(bytes: Uint8Array, shape: readonly number[], stored: string, dtype: string): Handle;
+  toBytes(handle: Handle, dtype: string): ArrayBuffer;
   describe(handle: Handle): [dtype: string, device: string, ...shape: number[]];
   releaseAll(handles: Float64Array, count: number): void;
   handleCount(): number;

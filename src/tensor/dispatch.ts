@@ -1,10 +1,10 @@
 /** Calls any op of libtorch by name. Tensors are checked here, before the border; everything else by the op's schema. */
-import { expected, TensorError } from '../errors.ts';
+import { expected, show } from '../errors.ts';
 import { native } from './binding.ts';
 import type { Handle, OpSchema } from './binding.ts';
-import { Tensor } from './tensor.ts';
+import { refusal, Tensor } from './tensor.ts';
 
-type Convert = (value: unknown, op: string, name: string) => unknown;
+type Convert = (value: unknown, name: string) => unknown;
 
 interface Prepared {
   index: number;
@@ -19,7 +19,10 @@ const prepared = new Map<string, Prepared>();
  * default; tensors, numbers, bigints, booleans, strings (also for dtypes and devices), null and arrays of these go in.
  * Results come back as tensors, null (undefined tensor), plain values, or an array of several results.
  *
- * @throws TensorError with `data.op` and `data.shapes` when libtorch refuses
+ * An op that writes in place gives a second tensor over the same memory: the argument itself stays what it was, and
+ * each of the two is freed on its own.
+ *
+ * @throws TensorError with `data.op` and `data.shapes` when an argument does not fit or libtorch refuses
  */
 export function dispatch(name: string, args: readonly unknown[]): unknown {
   let op = prepared.get(name);
@@ -27,21 +30,11 @@ export function dispatch(name: string, args: readonly unknown[]): unknown {
     op = prepare(name);
     prepared.set(name, op);
   }
-  const converted: unknown[] = Array.from({ length: args.length });
-  for (let i = 0; i < args.length; i++) {
-    const argument = op.arguments[i];
-    if (!argument) throw new TensorError(`${name} takes ${op.arguments.length} arguments, got ${args.length}.`, { op: name });
-    const value = args[i];
-    converted[i] = value === undefined ? undefined : argument.convert(value, name, argument.name);
-  }
   let result: unknown;
   try {
-    result = native().call(op.index, converted);
+    result = native().call(op.index, convertAll(args, op.arguments));
   } catch (error) {
-    const shapes = args.flatMap(shapesOf);
-    // Behind the first paragraph libtorch lists its backends, a page of them.
-    const reason = (error as Error).message.split('\n\n')[0]!.slice(0, 500);
-    throw new TensorError(`${name}(${shapes.join(', ')}): ${reason}`, { op: name, shapes });
+    throw refusal(name, args, error);
   }
   return op.wrap(result);
 }
@@ -73,38 +66,43 @@ function prepare(name: string): Prepared {
   };
 }
 
+function convertAll(args: readonly unknown[], wanted: Prepared['arguments']): unknown[] {
+  if (args.length > wanted.length) throw new Error(`expected at most ${wanted.length} arguments, got ${args.length}`);
+  const converted: unknown[] = Array.from({ length: args.length });
+  for (let i = 0; i < args.length; i++) {
+    const { name, convert } = wanted[i]!;
+    converted[i] = args[i] === undefined ? undefined : convert(args[i], name);
+  }
+  return converted;
+}
+
 function wrapTensors(value: unknown): unknown {
   if (value === null) return null;
   return Array.isArray(value) ? value.map(wrapTensors) : new Tensor(value as Handle);
 }
 
-const toHandle: Convert = (value, op, name) => {
+const toHandle: Convert = (value, name) => {
   if (value instanceof Tensor) return value.live;
-  throw new TensorError(`${op}: expected a tensor for \`${name}\`, got ${typeof value}.`, { op });
+  throw new Error(`expected \`${name}\` to be a tensor, got ${show(value)}`);
 };
 
-const toOptionalHandle: Convert = (value, op, name) => (value === null ? null : toHandle(value, op, name));
+const toOptionalHandle: Convert = (value, name) => (value === null ? null : toHandle(value, name));
 
-const toHandles: Convert = (value, op, name) => {
-  if (!Array.isArray(value)) throw new TensorError(`${op}: expected an array of tensors for \`${name}\`, got ${typeof value}.`, { op });
-  return value.map((item) => toOptionalHandle(item, op, name));
+const toHandles: Convert = (value, name) => {
+  if (!Array.isArray(value)) throw new Error(`expected \`${name}\` to be an array of tensors, got ${value instanceof Tensor ? 'a tensor' : show(value)}`);
+  return value.map((item) => toOptionalHandle(item, name));
 };
 
-// A handle is a number: a tensor where a scalar belongs, or the reverse, must not slip through as one.
-const refuseTensor: Convert = (value, op, name) => {
-  if (value instanceof Tensor) throw new TensorError(`${op}: expected a plain value for \`${name}\`, got a tensor.`, { op });
+const refuseTensor: Convert = (value, name) => {
+  if (value instanceof Tensor) throw new Error(`expected \`${name}\` to be a plain value, got a tensor`);
   return value;
 };
 
+// A handle is a number for the native side: what is a tensor and what a number is decided here.
 const converters: Record<string, Convert> = {
   tensor: toHandle,
   'tensor?': toOptionalHandle,
   'tensor[]': toHandles,
   'tensor?[]': toHandles,
-  'tensor[]?': (value, op, name) => (value === null ? null : toHandles(value, op, name)),
+  'tensor[]?': (value, name) => (value === null ? null : toHandles(value, name)),
 };
-
-function shapesOf(value: unknown): string[] {
-  if (value instanceof Tensor) return [value.handle === 0 ? 'disposed' : `${value.dtype}[${value.shape.join(', ')}]`];
-  return Array.isArray(value) ? value.flatMap(shapesOf) : [];
-}

@@ -40,6 +40,8 @@ export const repeatInterleave = op<(x: Tensor, repeats: number, axis: number) =>
 export const indexSelect = op<(x: Tensor, axis: number, index: Tensor) => Tensor>('aten::index_select');
 export const gather = op<(x: Tensor, axis: number, index: Tensor) => Tensor>('aten::gather');
 export const embedding = op<(weight: Tensor, ids: Tensor) => Tensor>('aten::embedding');
+/** `source` at the places that `index` names along an axis. */
+export const scatter = op<(x: Tensor, axis: number, index: Tensor, source: Tensor) => Tensor>('aten::scatter.src');
 export const where = op<(condition: Tensor, a: Tensor, b: Tensor) => Tensor>('aten::where.self');
 export const maskedFill = op<(x: Tensor, mask: Tensor, value: number) => Tensor>('aten::masked_fill.Scalar');
 
@@ -52,6 +54,7 @@ export const mulScalar = op<ByScalar>('aten::mul.Scalar');
 export const div = op<Binary>('aten::div.Tensor');
 export const divScalar = op<ByScalar>('aten::div.Scalar');
 export const neg = op<Unary>('aten::neg');
+export const abs = op<Unary>('aten::abs');
 export const exp = op<Unary>('aten::exp');
 export const log = op<Unary>('aten::log');
 export const square = op<Unary>('aten::square');
@@ -59,6 +62,7 @@ export const rsqrt = op<Unary>('aten::rsqrt');
 export const cos = op<Unary>('aten::cos');
 export const sin = op<Unary>('aten::sin');
 export const silu = op<Unary>('aten::silu');
+export const sigmoid = op<Unary>('aten::sigmoid');
 export const minimum = op<Binary>('aten::minimum');
 export const maximum = op<Binary>('aten::maximum');
 export const clamp = op<(x: Tensor, min: number | null, max: number | null) => Tensor>('aten::clamp');
@@ -72,12 +76,14 @@ export const lessTensor = op<Binary>('aten::lt.Tensor');
 export const logicalAnd = op<Binary>('aten::logical_and');
 export const logicalOr = op<Binary>('aten::logical_or');
 export const logicalNot = op<Unary>('aten::logical_not');
+export const isNaN = op<Unary>('aten::isnan');
 
 // Reducing
 export const sum = op<Unary>('aten::sum');
 export const sumOver = op<(x: Tensor, axes: readonly number[], keepAxis?: boolean) => Tensor>('aten::sum.dim_IntList');
 export const mean = op<(x: Tensor, axes: readonly number[], keepAxis?: boolean) => Tensor>('aten::mean.dim');
 export const amax = op<(x: Tensor, axes: readonly number[], keepAxis?: boolean) => Tensor>('aten::amax');
+export const amin = op<(x: Tensor, axes: readonly number[], keepAxis?: boolean) => Tensor>('aten::amin');
 export const argmax = op<(x: Tensor, axis: number) => Tensor>('aten::argmax');
 export const logsumexp = op<(x: Tensor, axes: readonly number[], keepAxis?: boolean) => Tensor>('aten::logsumexp');
 export const softmax = op<(x: Tensor, axis: number) => Tensor>('aten::softmax.int');
@@ -85,6 +91,8 @@ export const logSoftmax = op<(x: Tensor, axis: number) => Tensor>('aten::log_sof
 export const cumsum = op<(x: Tensor, axis: number) => Tensor>('aten::cumsum');
 /** Euclidean norm of all elements. */
 export const norm = op<Unary>('aten::linalg_vector_norm');
+/** The same, accumulated and given in `dtype`, for elements that are narrower. */
+export const normIn = (x: Tensor, dtype: DType): Tensor => dispatch('aten::linalg_vector_norm', [x, 2, null, false, dtype]) as Tensor;
 export const sort = (x: Tensor, axis: number, descending: boolean): [values: Tensor, indices: Tensor] =>
   dispatch('aten::sort', [x, axis, descending]) as [Tensor, Tensor];
 /** First position whose entry exceeds the value, along the last axis. */

@@ -6,16 +6,21 @@ import { TensorError } from '../errors.ts';
 import { native } from './binding.ts';
 import type { Handle } from './binding.ts';
 
-/** What a scope needs to know of a tensor. */
-export interface Owned {
-  /** The native handle, or 0 once it is freed. */
-  handle: Handle;
-  /** The scope that will free it, or null when the caller owns it. */
-  owner: Scope | null;
-}
-
 interface Scope {
   members: Owned[];
+}
+
+/** What a scope needs to know of a tensor. The innermost scope takes every new one; outside a scope the caller owns it. */
+export abstract class Owned {
+  /** @internal The native handle, or 0 once it is freed. */
+  handle: Handle;
+  /** @internal The scope that will free it, or null when the caller owns it. */
+  owner: Scope | null = null;
+
+  constructor(handle: Handle) {
+    this.handle = handle;
+    hand(this, current);
+  }
 }
 
 let current: Scope | null = null;
@@ -23,13 +28,6 @@ let releases = new Float64Array(256);
 
 // The net under tensors that the caller owns and forgets. Handles carry a generation, so a handle is freed once.
 const net = new FinalizationRegistry<Handle>((handle) => releaseHandles([handle]));
-
-/** Called for every new tensor: the innermost scope takes it, else the caller owns it. */
-export function adopt(tensor: Owned): void {
-  tensor.owner = current;
-  if (current) current.members.push(tensor);
-  else net.register(tensor, tensor.handle, tensor);
-}
 
 /** Frees a tensor now. Freeing twice is allowed and does nothing. */
 export function release(tensor: Owned): void {
@@ -52,7 +50,7 @@ export function keep<T>(value: T): T {
  * Runs `fn` and frees every tensor it made, except those in its result (tensors, and arrays, maps and plain objects of
  * them), which go to the surrounding scope or, where there is none, to the caller.
  *
- * @throws TensorError when `fn` returns a promise: between its awaits other code would run inside the scope
+ * @throws TensorError when `fn` returns a promise: its awaits would come after the scope has ended
  */
 export function scope<T>(fn: () => T): T {
   const outer = current;
@@ -61,10 +59,7 @@ export function scope<T>(fn: () => T): T {
   let result: T;
   try {
     result = fn();
-    if (result instanceof Promise) {
-      result.catch(() => undefined);
-      throw new TensorError('Expected `fn` of scope() to be synchronous, got one that returns a promise; open scopes between the awaits.');
-    }
+    refusePromise('scope', result);
     visit(result, (tensor) => {
       if (tensor.owner === mine) hand(tensor, outer);
     });
@@ -82,7 +77,15 @@ export function scope<T>(fn: () => T): T {
   }
 }
 
-/** Number of tensors alive in the process: for tests of leaks. */
+/** @internal Throws `TensorError` when the result of `fn`, given to the function `name`, is a promise. */
+export function refusePromise(name: string, result: unknown): void {
+  if (result === null || typeof result !== 'object' || typeof (result as { then?: unknown }).then !== 'function') return;
+  // Nobody will await it, and its failure must not end the process.
+  Promise.resolve(result).catch(() => undefined);
+  throw new TensorError(`Expected \`fn\` of ${name}() to be synchronous, got one that returns a promise; call ${name}() between the awaits.`);
+}
+
+/** Number of tensors alive in this thread: for tests of leaks. */
 export function liveTensors(): number {
   return native().handleCount();
 }
@@ -100,19 +103,22 @@ function releaseHandles(handles: Handle[]): void {
   native().releaseAll(releases, handles.length);
 }
 
-function visit(value: unknown, found: (tensor: Owned) => void): void {
-  if (value === null || typeof value !== 'object') return;
-  if (isOwned(value)) {
+// `seen` ends the walk through values that contain themselves.
+function visit(value: unknown, found: (tensor: Owned) => void, seen: Set<object> = new Set()): void {
+  if (value === null || typeof value !== 'object' || seen.has(value)) return;
+  seen.add(value);
+  if (value instanceof Owned) {
     if (value.handle !== 0) found(value);
   } else if (Array.isArray(value)) {
-    for (const item of value) visit(item, found);
+    for (const item of value) visit(item, found, seen);
   } else if (value instanceof Map) {
-    for (const item of value.values()) visit(item, found);
-  } else if (Object.getPrototypeOf(value) === Object.prototype) {
-    for (const item of Object.values(value)) visit(item, found);
+    for (const item of value.values()) visit(item, found, seen);
+  } else if (isPlain(value)) {
+    for (const item of Object.values(value)) visit(item, found, seen);
   }
 }
 
-function isOwned(value: object): value is Owned {
-  return 'handle' in value && 'owner' in value;
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }

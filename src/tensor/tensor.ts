@@ -1,9 +1,9 @@
 /** A tensor of libtorch: a handle, its facts, its bytes and its gradient. Operations on tensors stand in ops.ts. */
-import { DisposedTensorError, expected, TensorError } from '../errors.ts';
+import { DisposedTensorError, expected, TensorError, TsrlError } from '../errors.ts';
 import { native } from './binding.ts';
 import type { Handle } from './binding.ts';
-import { adopt, release } from './scope.ts';
-import type { Owned } from './scope.ts';
+import { arrayTypes, dtypeOf, encode, halves } from './encode.ts';
+import { Owned, release } from './scope.ts';
 
 /** The element types that cross the border. */
 export type DType = 'float64' | 'float32' | 'bfloat16' | 'float16' | 'int64' | 'int32' | 'uint8' | 'bool';
@@ -14,19 +14,8 @@ export type Device = string;
 /** What `toArray()` gives: bfloat16 and float16 come as float32, bool as 0 and 1. */
 export type TensorArray = Float64Array | Float32Array | BigInt64Array | Int32Array | Uint8Array;
 
-export class Tensor implements Owned {
-  /** @internal */
-  handle: Handle;
-  /** @internal */
-  owner: Owned['owner'] = null;
-  #facts: readonly [DType, Device, ...number[]] | null = null;
-
-  /** @internal Tensors are made by `tensor()` and by ops. */
-  constructor(handle: Handle) {
-    this.handle = handle;
-    adopt(this);
-  }
-
+/** A tensor. `tensor()` and ops make them; scopes, or their callers, free them. */
+export class Tensor extends Owned {
   /** @internal The handle for a native call. Throws `DisposedTensorError` once the tensor is freed. */
   get live(): Handle {
     if (this.handle === 0) {
@@ -36,9 +25,8 @@ export class Tensor implements Owned {
   }
 
   #describe(): readonly [DType, Device, ...number[]] {
-    const handle = this.live;
-    this.#facts ??= native().describe(handle) as [DType, Device, ...number[]];
-    return this.#facts;
+    // Asked anew each time: an op in place may change the shape, under any tensor over the same memory.
+    return native().describe(this.live) as [DType, Device, ...number[]];
   }
 
   get dtype(): DType {
@@ -64,21 +52,27 @@ export class Tensor implements Owned {
 
   /** Number of elements. */
   get length(): number {
-    return this.shape.reduce((product, size) => product * size, 1);
+    return product(this.shape);
   }
 
   /** The elements in row-major order as one flat typed array, also for a scalar. Copies. */
   toArray(): TensorArray {
     const { dtype } = this;
-    const buffer = native().toBytes(this.live);
-    if (dtype === 'bfloat16') return widenBfloat16(new Uint16Array(buffer));
-    if (dtype === 'float16') return widenFloat16(new Uint16Array(buffer));
-    return new arrayTypes[dtype](buffer);
+    const bytes = this.#bytes('toArray', halves.has(dtype) ? 'float32' : dtype);
+    return new arrayTypes[dtype](bytes);
   }
 
   /** The elements in row-major order, as stored. Copies. */
   toBytes(): Uint8Array {
-    return new Uint8Array(native().toBytes(this.live));
+    return new Uint8Array(this.#bytes('toBytes', this.dtype));
+  }
+
+  #bytes(op: string, dtype: DType): ArrayBuffer {
+    try {
+      return native().toBytes(this.live, dtype);
+    } catch (error) {
+      throw refusal(op, [this], error);
+    }
   }
 
   /** The only element, as a number. */
@@ -94,9 +88,13 @@ export class Tensor implements Owned {
 
   /** Marks a leaf as one whose gradient is wanted. Returns itself. */
   requiresGrad_(wanted = true): this {
-    const { index } = (requiresGradOp ??= native().lookup('aten::requires_grad_', '')!);
-    const alias = native().call(index, [this.live, wanted]) as Handle;
-    native().releaseAll(Float64Array.of(alias), 1);
+    try {
+      const { index } = (requiresGradOp ??= native().lookup('aten::requires_grad_', '')!);
+      const alias = native().call(index, [this.live, wanted]) as Handle;
+      native().releaseAll(Float64Array.of(alias), 1);
+    } catch (error) {
+      throw refusal('requiresGrad_', [this], error);
+    }
     return this;
   }
 
@@ -106,8 +104,15 @@ export class Tensor implements Owned {
     return handle === null ? null : new Tensor(handle);
   }
 
+  /** Takes a tensor of the same shape and dtype, or null. */
   set grad(value: Tensor | null) {
-    native().setGrad(this.live, value?.live ?? null);
+    try {
+      checkGradient('grad', this, value);
+      if (value && value.dtype !== this.dtype) throw new Error(`expected \`grad\` to be ${this.dtype}, as its tensor, got ${value.dtype}`);
+      native().setGrad(this.live, value?.live ?? null);
+    } catch (error) {
+      throw refusal('grad', [this, value], error);
+    }
   }
 
   /**
@@ -117,9 +122,10 @@ export class Tensor implements Owned {
    */
   backward(gradient?: Tensor, { retainGraph = false } = {}): void {
     try {
+      checkGradient('gradient', this, gradient ?? null);
       native().backward([this.live], [gradient?.live ?? null], retainGraph);
     } catch (error) {
-      throw new TensorError(`backward: ${(error as Error).message}`, { op: 'backward', shapes: [this.shape, gradient?.shape ?? null] }, { cause: error });
+      throw refusal('backward', [this, gradient], error);
     }
   }
 
@@ -129,99 +135,76 @@ export class Tensor implements Owned {
   }
 }
 
-const arrayTypes = {
-  float64: Float64Array,
-  float32: Float32Array,
-  int64: BigInt64Array,
-  int32: Int32Array,
-  uint8: Uint8Array,
-  bool: Uint8Array,
-} as const;
-
 let requiresGradOp: { index: number } | null = null;
 
-/** Nested arrays of numbers, as deep as the shape. */
+/** One number or boolean, or a flat array of them in row-major order. */
 export type TensorData = number | boolean | readonly number[] | readonly boolean[] | TensorArray;
 
 /**
- * Makes a tensor on the CPU.
+ * Makes a tensor on the CPU. Floats are rounded to the dtype as libtorch rounds; integers must fit.
  *
  * @param data one number, a flat array in row-major order, or a typed array
  * @param shape sizes of the axes; left out: [] for one number, [length] for an array
- * @param dtype left out: float32 for numbers, else that of the typed array
+ * @param dtype left out: float32 for numbers, bool for booleans, else that of the typed array
  */
 export function tensor(data: TensorData, shape?: readonly number[], dtype?: DType): Tensor {
-  const flat = typeof data === 'number' || typeof data === 'boolean' ? [data] : data;
-  const sizes = shape ?? (typeof data === 'number' || typeof data === 'boolean' ? [] : [flat.length]);
-  const wanted = sizes.reduce((product, size) => product * size, 1);
-  if (wanted !== flat.length) {
+  const single = typeof data === 'number' || typeof data === 'boolean';
+  const flat: ArrayLike<unknown> = single ? [data] : data;
+  const sizes = shape ?? (single ? [] : [flat.length]);
+  checkShape(sizes);
+  if (product(sizes) !== flat.length) {
     throw expected('shape', `to have ${flat.length} elements, as the data`, sizes, 'give a shape whose product is the number of elements');
   }
   const kind = dtype ?? dtypeOf(flat);
-  return new Tensor(native().fromBytes(encode(flat, kind), sizes, kind));
+  const [bytes, stored] = encode(flat, kind);
+  return fromBytes('tensor', bytes, sizes, stored, kind);
 }
 
 /** A tensor from bytes as they are stored in a file: little-endian, row-major. Copies. */
 export function tensorFromBytes(bytes: Uint8Array, shape: readonly number[], dtype: DType): Tensor {
-  return new Tensor(native().fromBytes(bytes, shape, dtype));
-}
-
-function dtypeOf(data: ArrayLike<unknown>): DType {
-  if (data instanceof Float64Array) return 'float64';
-  if (data instanceof BigInt64Array) return 'int64';
-  if (data instanceof Int32Array) return 'int32';
-  if (data instanceof Uint8Array) return 'uint8';
-  return data.length > 0 && typeof data[0] === 'boolean' ? 'bool' : 'float32';
-}
-
-function encode(data: ArrayLike<number | boolean | bigint>, dtype: DType): Uint8Array {
-  if (dtype === 'bfloat16' || dtype === 'float16') {
-    const words = dtype === 'bfloat16' ? narrowBfloat16(Float32Array.from(data, Number)) : narrowFloat16(Float64Array.from(data, Number));
-    return new Uint8Array(words.buffer);
+  checkShape(shape);
+  if (dtype === 'bool' && bytes.some((byte) => byte > 1)) {
+    throw expected('bytes', 'to be 0 or 1 for the dtype bool', bytes.find((byte) => byte > 1), 'check that the bytes are booleans');
   }
-  const type = arrayTypes[dtype];
-  if (data instanceof type) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  if (dtype === 'int64') return new Uint8Array(BigInt64Array.from(data, (value) => BigInt(value)).buffer);
-  if (dtype === 'bool') return Uint8Array.from(data, (value) => (value ? 1 : 0));
-  const numeric = arrayTypes[dtype] as typeof Float64Array;
-  return new Uint8Array(numeric.from(data as ArrayLike<number>, Number).buffer);
+  return fromBytes('tensorFromBytes', bytes, shape, dtype, dtype);
 }
 
-function widenBfloat16(words: Uint16Array): Float32Array {
-  const bits = Uint32Array.from(words, (word) => word << 16);
-  return new Float32Array(bits.buffer);
+function fromBytes(op: string, bytes: Uint8Array, shape: readonly number[], stored: DType, dtype: DType): Tensor {
+  try {
+    return new Tensor(native().fromBytes(bytes, shape, stored, dtype));
+  } catch (error) {
+    throw refusal(op, [], error);
+  }
 }
 
-// Round to nearest, ties to even, as libtorch does.
-function narrowBfloat16(values: Float32Array): Uint16Array {
-  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  return Uint16Array.from(bits, (word, i) => (Number.isNaN(values[i]) ? 0x7fc0 : (word + 0x7fff + ((word >>> 16) & 1)) >>> 16));
+function product(sizes: readonly number[]): number {
+  return sizes.reduce((all, size) => all * size, 1);
 }
 
-function widenFloat16(words: Uint16Array): Float32Array {
-  return Float32Array.from(words, (word) => {
-    const sign = word & 0x8000 ? -1 : 1;
-    const exponent = (word >>> 10) & 31;
-    const fraction = word & 1023;
-    if (exponent === 31) return fraction ? Number.NaN : sign * Infinity;
-    return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-  });
+function checkShape(shape: readonly number[]): void {
+  if (Array.isArray(shape) && shape.every((size) => Number.isSafeInteger(size) && size >= 0)) return;
+  throw expected('shape', 'to be an array of integers, 0 or more', shape, 'give the size of every axis');
 }
 
-// From doubles, so that the value is rounded once; ties to even.
-function narrowFloat16(values: Float64Array): Uint16Array {
-  return Uint16Array.from(values, (value) => {
-    if (Number.isNaN(value)) return 0x7e00;
-    const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
-    const size = Math.abs(value);
-    if (size >= 65520) return sign | 0x7c00;
-    const exponent = Math.max(-14, Math.floor(Math.log2(size || 2 ** -30)));
-    const step = 2 ** (exponent - 10);
-    const scaled = size / step;
-    let steps = Math.floor(scaled);
-    const rest = scaled - steps;
-    if (rest > 0.5 || (rest === 0.5 && steps % 2 === 1)) steps += 1;
-    // For normal numbers steps is 1024..2048 and carries into the exponent by itself.
-    return sign | (exponent === -14 ? steps : ((exponent + 14) << 10) + steps);
-  });
+/** @internal Throws when a gradient has another shape than its tensor: libtorch would add up or spread the difference. */
+export function checkGradient(name: string, output: Tensor, gradient: Tensor | null): void {
+  if (gradient === null) return;
+  const [wanted, got] = [output.shape.join(', '), gradient.shape.join(', ')];
+  if (wanted !== got) throw new Error(`expected \`${name}\` to have the shape [${wanted}] of its tensor, got [${got}]`);
+}
+
+/** @internal What a check or libtorch said against an op, as an error of ours with the op, the shapes and a JavaScript stack. */
+export function refusal(op: string, given: readonly unknown[], error: unknown): TsrlError {
+  if (error instanceof TsrlError && !(error instanceof TensorError)) return error;
+  const shapes = given.flatMap(shapesOf);
+  const shown = shapes.length > 8 ? [...shapes.slice(0, 8), `${shapes.length - 8} more`] : shapes;
+  // Behind the first paragraph libtorch lists its backends, a page of them.
+  const reason = (error as Error).message.split('\n\n')[0]!.slice(0, 500);
+  const Kind = error instanceof DisposedTensorError ? DisposedTensorError : TensorError;
+  return new Kind(`${op}(${shown.join(', ')}): ${reason}`, { op, shapes });
+}
+
+function shapesOf(value: unknown): string[] {
+  if (value instanceof Tensor) return [value.handle === 0 ? 'disposed' : `${value.dtype}[${value.shape.join(', ')}]`];
+  return Array.isArray(value) ? value.flatMap(shapesOf) : [];
 }

@@ -1,0 +1,45 @@
+import { flagsHelp, given, parseFlags, toggle, UsageError, type Flags } from './flags.ts';
+import { exitCode, type Io } from './io.ts';
+import { loadRewardFiles, rewardsFromFlags } from './module-file.ts';
+import { optionFlags, optionHelp, overrideOptions } from './option-flags.ts';
+import { checkOptions, optionAssignments, train } from './training.ts';
+
+const own: Flags = {
+  dryRun: toggle('Shows one prompt, one group of completions and its rewards; updates nothing'),
+  json: toggle('Prints the result as JSON'),
+  help: toggle('Shows this'),
+};
+
+/** The text of `tsrl grpo --help`. */
+export function help(): string {
+  return `tsrl grpo --model REF --dataset FILE --reward NAME|FILE.ts … [--key value …]
+
+Runs GRPO without a recipe. A reward is built in (length:50) or the default export of a file, and is named after it.
+Lists and objects are JSON; keys below an option are written with a dot (--dataset.split test); --no-x turns x off.
+Prints the run folder. Ctrl-C stops after the current step and saves; exit code 130.
+
+${flagsHelp(own)}
+
+${optionHelp()}
+`;
+}
+
+/** Runs GRPO from flags alone. */
+export async function run(args: readonly string[], io: Io): Promise<number> {
+  const parsed = parseFlags(args, { ...optionFlags(), ...own });
+  if (given(parsed, 'help') === true) {
+    io.out(help());
+    return exitCode.done;
+  }
+  if (parsed.positionals.length > 0) {
+    throw new UsageError(`Expected only flags, got \`${parsed.positionals[0]}\`; for a recipe write \`tsrl run ${parsed.positionals[0]}\`.`);
+  }
+  const assignments = optionAssignments(parsed);
+  const names = new Set([...assignments.map(({ path }) => path[0]!), 'reward', 'rewards']);
+  const missing = ['model', 'dataset', 'reward'].find((name) => !parsed.assignments.some(({ path }) => path[0] === name));
+  if (missing !== undefined) throw new UsageError(`Expected \`--${missing}\` to be given, got nothing; \`tsrl grpo\` needs --model, --dataset and --reward.`, { flag: missing });
+
+  const { rewards, files } = await loadRewardFiles(rewardsFromFlags(given(parsed, 'reward') as string[]), io.cwd);
+  const options = checkOptions({ ...overrideOptions({}, assignments, io.cwd), rewards }, names);
+  return train(options, parsed, io, { rewardFiles: files });
+}

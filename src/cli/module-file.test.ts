@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import type { RewardFunction } from '../rewards/reward.ts';
+import { loadDefault, loadRecipe, loadRewardFiles, rewardsFromFlags } from './module-file.ts';
+
+/** Stands for the running package: what a file imports must be this very object. */
+const marker = { id: 7 };
+const thisPackage = async (): Promise<object> => ({ marker, recipe: (options: object) => options });
+
+let folder: string;
+const file = (name: string): string => join(folder, name);
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tsrl-recipe-'));
+  await mkdir(file('rewards'));
+  await writeFile(file('recipe.ts'), `import { marker, recipe } from 'tsrl';
+import type { Message } from 'tsrl';
+import { short } from './rewards/short';
+const seed: number = 3;
+const none: Message | null = null;
+export default recipe({ model: './m', dataset: { path: 'posts.jsonl' }, rewards: { short }, seed, outputDir: 'out', marker, none });
+`);
+  await writeFile(file('rewards/short.ts'), `import { marker } from 'tsrl';\nexport const short = (): number => marker.id;\n`);
+  await writeFile(file('arrow.ts'), `import { marker } from 'tsrl';\nexport default (): number => marker.id;\n`);
+  await writeFile(file('waits.mjs'), `import { marker } from 'tsrl';\nawait null;\nexport default function named() { return marker.id + 1; }\n`);
+  await writeFile(file('number.ts'), 'export default 3;\n');
+  await writeFile(file('nothing.ts'), 'export const x = 1;\n');
+  await writeFile(file('broken.ts'), 'export default {;\n');
+  await writeFile(file('throws.ts'), `throw new Error('no luck');\n`);
+});
+after(() => rm(folder, { recursive: true }));
+
+test('a recipe outside any package imports the running package, also through its own files', async () => {
+  const recipe = (await loadRecipe(file('recipe.ts'), thisPackage)) as Record<string, unknown>;
+  assert.equal(recipe.marker, marker);
+  assert.equal((recipe.rewards as { short: () => number }).short(), 7);
+  assert.deepEqual([recipe.model, recipe.dataset, recipe.outputDir, recipe.seed], [file('m'), { path: file('posts.jsonl') }, file('out'), 3]);
+});
+
+test('reward files are replaced by their default export, other entries stay', async () => {
+  const own = (): number => 0;
+  const given = { own, builtin: 'length:50', file: './arrow.ts', settings: { fn: 'waits.mjs', weight: 2 } };
+  const { rewards, files } = await loadRewardFiles(given, folder, thisPackage);
+  const loaded = rewards as { own: unknown; builtin: unknown; file: () => number; settings: { fn: () => number; weight: number } };
+  assert.equal(loaded.own, own);
+  assert.equal(loaded.builtin, 'length:50');
+  assert.equal(loaded.file(), 7);
+  assert.equal(loaded.settings.fn(), 8);
+  assert.equal(loaded.settings.weight, 2);
+  assert.deepEqual(files, [file('arrow.ts'), file('waits.mjs')]);
+});
+
+test('in a list, a reward without a name takes that of its file', async () => {
+  const { rewards } = await loadRewardFiles(['arrow.ts', 'waits.mjs'], folder, thisPackage);
+  assert.deepEqual((rewards as RewardFunction[]).map(({ name }) => name), ['arrow', 'named']);
+});
+
+test('what cannot be loaded says why', async () => {
+  const load = (name: string): Promise<unknown> => loadDefault(file(name), 'recipe', thisPackage);
+  await assert.rejects(load('missing.ts'), { name: 'NotFoundError', message: /to be a file, got nothing/ });
+  await assert.rejects(load('rewards'), { name: 'NotFoundError', message: /got a folder/ });
+  await assert.rejects(load('nothing.ts'), { name: 'InputError', message: /default export, got none/ });
+  await assert.rejects(load('broken.ts'), { name: 'InputError', message: /to load, got an error/ });
+  await assert.rejects(load('throws.ts'), { name: 'InputError', message: /no luck/ });
+  await assert.rejects(loadRecipe(file('number.ts'), thisPackage), { name: 'InputError', message: /a plain description/ });
+  await assert.rejects(loadRewardFiles({ n: './number.ts' }, folder, thisPackage), { name: 'InputError', message: /a reward function as its default export, got 3/ });
+});
+
+test('rewards of the command line are named by file or built-in', () => {
+  assert.deepEqual(rewardsFromFlags(['length:50', './my/short.ts']), { length: 'length:50', short: './my/short.ts' });
+  assert.throws(() => rewardsFromFlags(['length:50', 'length.ts']), { name: 'InputError', message: /a name of its own/ });
+});

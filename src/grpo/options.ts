@@ -1,0 +1,39 @@
+/** From what a user gives to options that a run can rely on. Everything here happens before anything heavy starts. */
+import { expected } from '../errors.ts';
+import { namedRewards } from '../rewards/reward.ts';
+import type { RewardSpec } from '../rewards/reward.ts';
+import { optionError } from './option-errors.ts';
+import { cautions, refusals } from './option-rules.ts';
+import type { Caution, Refusal } from './option-rules.ts';
+import { notYetNames, optionSchema } from './option-schema.ts';
+import type { GrpoOptions, ValidOptions } from './option-schema.ts';
+
+export type { GrpoOptions } from './option-schema.ts';
+export type { Callback, CallbackEvent, PromptFunction } from './option-types.ts';
+
+/** Every option of a run with its value; rewards as a list with names and weights. */
+export type ResolvedOptions = Omit<ValidOptions, 'rewards' | 'rewardWeights'> & { rewards: RewardSpec[] };
+
+/**
+ * Validates options and writes every default out.
+ *
+ * @param input what the user gave
+ * @returns the options, and warnings about combinations that run but that a paper would not choose
+ * @throws InputError for an unknown key, a value that cannot be used, or options that exclude one another
+ */
+export function resolveOptions(input: GrpoOptions): { options: ResolvedOptions; warnings: string[] } {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) {
+    throw expected('options', 'to be an object', input, 'pass at least { model, dataset, rewards }');
+  }
+  const parsed = optionSchema.safeParse(input);
+  if (!parsed.success) throw optionError(parsed.error.issues, input);
+  const off = new Set(notYetNames);
+  const valid = Object.fromEntries(Object.entries(parsed.data).filter(([name]) => !off.has(name))) as ValidOptions;
+  for (const refuse of Object.values<Refusal>(refusals)) {
+    const error = refuse(valid);
+    if (error) throw error;
+  }
+  const warnings = Object.values<Caution>(cautions).flatMap((caution) => caution(valid) ?? []);
+  const { rewards, rewardWeights, ...rest } = valid;
+  return { options: { ...rest, rewards: namedRewards(rewards, rewardWeights ?? undefined) }, warnings };
+}

@@ -1,0 +1,142 @@
+/**
+ * One optimizer update: micro-batches → loss → gradient → clip → step. The normaliser is that of the whole update,
+ * known before the first backward, so the cut into micro-batches never changes the gradient.
+ */
+import type { Decoder } from '../model/decoder.ts';
+import { disposeBatch } from '../model/packed-batch.ts';
+import { grad } from '../tensor/autograd.ts';
+import * as ops from '../tensor/ops.ts';
+import { keep, scope } from '../tensor/scope.ts';
+import { tensor } from '../tensor/tensor.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { clipGradNorm } from '../training/gradient-norm.ts';
+import type { Optimizer } from '../training/optimizers/optimizer.ts';
+import type { MicroBatchLimit } from '../training/pack.ts';
+import { accumulateGradient } from '../training/update.ts';
+import { grpoLoss, mergeSums, metricsOf } from './loss/index.ts';
+import type { LossOptions, LossSums, Normaliser } from './loss/index.ts';
+import { microBatches, packMicroBatch, rowsOf } from './token-scores.ts';
+import type { Group, Rollout } from './types.ts';
+
+/** How an update is made. */
+export interface UpdateSettings {
+  loss: LossOptions;
+  temperature: number;
+  maskTruncatedCompletions: boolean;
+  limit: MicroBatchLimit;
+  checkpoint: boolean;
+  maxGradNorm: number | null;
+  learningRate: number;
+}
+
+/** What an update reports. */
+export interface UpdateResult {
+  /** Loss figures and `grad_norm` under the names of docs/metrics.md. */
+  metrics: Record<string, number>;
+  /** False when the loss or the gradient was not finite; the weights are then untouched. */
+  finite: boolean;
+}
+
+/** Updates the policy from groups that have rewards and advantages. */
+export async function updatePolicy(decoder: Decoder, optimizer: Optimizer, groups: readonly Group[], settings: UpdateSettings): Promise<UpdateResult> {
+  const parts = microBatches(groups, settings.limit);
+  const normaliser = normaliserOf(groups, parts.length, settings);
+  let sums: LossSums | null = null;
+  for (const part of parts) {
+    const rows = rowsOf(groups, part);
+    // A micro-batch without a counted token has no gradient.
+    if (!rows.some(({ rollout }) => counts(rollout, settings))) continue;
+    const packed = packMicroBatch(decoder, groups, part);
+    try {
+      await accumulateGradient(decoder, packed, settings, (logprobs, entropy) => {
+        const result = differentiate(rows, logprobs, entropy, normaliser, settings);
+        sums = sums ? mergeSums(sums, result.sums) : result.sums;
+        return { logprobs: result.gradient, entropy: null };
+      });
+    } finally {
+      disposeBatch(packed);
+    }
+  }
+  // Nothing counts: every completion was cut off and masked. The update then changes nothing.
+  if (!sums) return { metrics: { loss: 0, policy_loss: 0, grad_norm: 0 }, finite: true };
+  const metrics = metricsOf(sums);
+  const weights = [...decoder.weights.values()];
+  const norm = await clipGradNorm(weights, settings.maxGradNorm);
+  const finite = Number.isFinite(norm) && Number.isFinite(metrics.loss);
+  if (finite) await optimizer.step(settings.learningRate);
+  optimizer.zeroGrad();
+  return { metrics: { ...metrics, grad_norm: norm }, finite };
+}
+
+function counts(rollout: Rollout, { maskTruncatedCompletions }: UpdateSettings): boolean {
+  return !(maskTruncatedCompletions && rollout.finishReason === 'length');
+}
+
+/** Rows and tokens of the whole update; rows that are masked out leave both. */
+function normaliserOf(groups: readonly Group[], batches: number, settings: UpdateSettings): Normaliser {
+  const counted = groups.flatMap(({ rollouts }) => rollouts).filter((rollout) => counts(rollout, settings));
+  return {
+    rows: Math.max(1, counted.length),
+    tokens: Math.max(1, counted.reduce((total, { ids }) => total + ids.length, 0)),
+    microBatches: batches,
+  };
+}
+
+/** The loss over [B, T], and its gradient at the completion tokens, in the order of the packed batch's targets. */
+function differentiate(
+  rows: ReturnType<typeof rowsOf>,
+  logprobs: Tensor,
+  entropy: Tensor,
+  normaliser: Normaliser,
+  settings: UpdateSettings,
+): { gradient: Tensor; sums: LossSums } {
+  return keep(
+    scope(() => {
+      const longest = Math.max(...rows.map(({ rollout }) => rollout.ids.length));
+      const size = [rows.length, longest];
+      const place = placesOf(rows.map(({ rollout }) => rollout.ids.length), longest); // [M]
+      const spread = (flat: Tensor) => ops.view(ops.scatter(ops.zeros([rows.length * longest]), 0, place, flat), size);
+      const stored = (field: 'oldLogprobs' | 'refLogprobs' | 'logprobs') => (rows.every(({ rollout }) => rollout[field]) ? spread(joined(rows.map(({ rollout }) => rollout[field]!))) : null);
+      const leaf = ops.detach(spread(logprobs)).requiresGrad_(); // [B, T]
+      const { loss, sums } = grpoLoss(
+        {
+          logprobs: leaf,
+          oldLogprobs: stored('oldLogprobs'),
+          refLogprobs: stored('refLogprobs'),
+          samplerLogprobs: stored('logprobs'),
+          entropy: spread(entropy),
+          advantages: tensor(Float32Array.from(rows, ({ group, sample }) => group.advantages[sample]!)),
+          mask: maskOf(rows, longest, settings),
+          normaliser,
+        },
+        settings.loss,
+      );
+      const [gradient] = grad([loss], [leaf]);
+      return { gradient: ops.indexSelect(ops.reshape(gradient!, [rows.length * longest]), 0, place), sums };
+    }),
+  );
+}
+
+/** Places of the completion tokens in a flat [B·T] block. */
+function placesOf(lengths: readonly number[], longest: number): Tensor {
+  return tensor(BigInt64Array.from(lengths.flatMap((length, row) => Array.from({ length }, (_, t) => BigInt(row * longest + t)))));
+}
+
+function joined(parts: readonly Float32Array[]): Tensor {
+  const flat = new Float32Array(parts.reduce((total, part) => total + part.length, 0));
+  let start = 0;
+  for (const part of parts) {
+    flat.set(part, start);
+    start += part.length;
+  }
+  return tensor(flat);
+}
+
+/** [B, T]: 1 where a token counts. */
+function maskOf(rows: ReturnType<typeof rowsOf>, longest: number, settings: UpdateSettings): Tensor {
+  const mask = new Uint8Array(rows.length * longest);
+  rows.forEach(({ rollout }, row) => {
+    if (counts(rollout, settings)) mask.fill(1, row * longest, row * longest + rollout.ids.length);
+  });
+  return tensor(mask, [rows.length, longest]);
+}

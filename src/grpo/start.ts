@@ -1,0 +1,185 @@
+/**
+ * Everything that happens before the first step, lightest first: options, dataset, model files, tokenizer, prompts, run
+ * folder; the weights come last. Whatever is wrong is found before anything heavy starts or is written.
+ */
+import { availableParallelism } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { createRounds, createStreamRounds } from '../data/stream.ts';
+import type { Rounds } from '../data/stream.ts';
+import { loadDataset, requireColumn } from '../data/source.ts';
+import type { DatasetInput } from '../data/source.ts';
+import { expected, InputError } from '../errors.ts';
+import { copyDecoder, parameterCount } from '../model/decoder.ts';
+import type { Decoder } from '../model/decoder.ts';
+import { decoderConfig } from '../model/families.ts';
+import type { DecoderConfig } from '../model/families.ts';
+import { bytesPerNumber, chooseDevice, chooseDType, openModel, readModel } from '../model/load.ts';
+import type { LoadedModel, OpenedModel } from '../model/load.ts';
+import { RewardErrorMonitor } from '../rewards/error-rate.ts';
+import { Slots } from '../rewards/slots.ts';
+import { assertFreeDisk } from '../run/folder.ts';
+import { native } from '../tensor/binding.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
+import { AdamW } from '../training/optimizers/adamw.ts';
+import type { Optimizer } from '../training/optimizers/optimizer.ts';
+import { activationBytesPerToken, automaticTokenBudget } from '../training/pack.ts';
+import type { MicroBatchLimit } from '../training/pack.ts';
+import { scheduleOf } from '../training/schedule.ts';
+import type { Schedule } from '../training/schedule.ts';
+import type { ResolvedOptions } from './options.ts';
+import { promptLimit, surveyPrompts } from './prompts.ts';
+import type { PromptSettings, PromptSurvey } from './prompts.ts';
+
+/** What is known and checked before the weights are read. */
+export interface Prepared {
+  options: ResolvedOptions;
+  /** A model that is still to be read, or one that the caller brought. */
+  model: { opened: OpenedModel } | { loaded: LoadedModel };
+  tokenizer: Tokenizer;
+  rounds: Rounds;
+  /** Optimizer updates of the whole run. */
+  totalSteps: number;
+  prompts: PromptSettings;
+  /** null for a dataset whose rows come one by one. */
+  survey: PromptSurvey | null;
+}
+
+/** What was chosen from the machine; fixed at start and recorded, so that a rerun does the same. */
+export interface Plan {
+  limit: MicroBatchLimit;
+  checkpoint: boolean;
+  slots: number;
+}
+
+/** All that the loop works with. */
+export interface Run extends Prepared {
+  policy: LoadedModel;
+  /** null at β = 0. */
+  reference: Decoder | null;
+  optimizer: Optimizer;
+  schedule: Schedule;
+  plan: Plan;
+  slots: Slots;
+  monitor: RewardErrorMonitor;
+}
+
+/** Checks everything that can be checked without weights. */
+export async function prepare(options: ResolvedOptions, onMessage: (line: string) => void): Promise<Prepared> {
+  chooseDevice(options.device);
+  if (chooseDType(options.dtype).dtype !== 'float32') {
+    throw expected('dtype', "to be 'auto' or 'float32' for training", options.dtype, 'other types are not part of this version yet');
+  }
+  const dataset = await loadDataset(options.dataset as DatasetInput);
+  if (dataset.kind === 'rows' && typeof options.prompt === 'string') requireColumn(dataset.rows, options.prompt);
+  const model: Prepared['model'] = isLoaded(options.model)
+    ? { loaded: options.model }
+    : { opened: await openModel(options.model as string, { cacheDir: options.cacheDir, onMessage }) };
+  try {
+    const own = 'loaded' in model ? model.loaded : model.opened;
+    const tokenizer = (options.tokenizer as Tokenizer | null) ?? own.tokenizer;
+    const config = 'loaded' in model ? model.loaded.decoder.config : decoderConfig(model.opened.checkpoint.config);
+    const prompts: PromptSettings = { ...options, tokenizer, limit: promptLimit(options, config.contextLength) };
+    const survey = dataset.kind === 'rows' ? await surveyPrompts(dataset.rows, prompts) : null;
+    const roundSize = options.promptsPerStep * options.stepsPerGeneration;
+    const rounds =
+      dataset.kind === 'rows'
+        ? createRounds(survey!.rows, { roundSize, seed: options.seed, shuffle: options.shuffleDataset, epochs: options.numTrainEpochs })
+        : createStreamRounds(dataset.rows, { roundSize });
+    const planned = rounds.totalRounds * options.stepsPerGeneration * options.numIterations;
+    return { options, model, tokenizer, rounds, totalSteps: Math.min(options.maxSteps ?? Infinity, planned), prompts, survey };
+  } catch (error) {
+    if ('opened' in model) model.opened.checkpoint.close();
+    throw error;
+  }
+}
+
+/** Reads the weights and makes what the loop needs beside them. */
+export async function start(prepared: Prepared, onMessage: (line: string) => void): Promise<Run> {
+  const { options, model, tokenizer, totalSteps } = prepared;
+  native().setThreads(options.threads ?? availableParallelism());
+  const read = 'loaded' in model ? model.loaded : await readModel(model.opened, { dtype: options.dtype, attention: options.attention, onMessage });
+  const policy: LoadedModel = { ...read, tokenizer };
+  const { decoder } = policy;
+  for (const weight of decoder.weights.values()) weight.requiresGrad_();
+  const plan = choosePlan(decoder.config, options, parameterCount(decoder));
+  onMessage(`updates are cut into micro-batches of at most ${limitText(plan.limit)}; ${plan.slots} completions decode at once`);
+  return {
+    ...prepared,
+    policy,
+    reference: options.beta === 0 ? null : copyDecoder(decoder),
+    optimizer: makeOptimizer(decoder, options),
+    schedule: scheduleOf(options.lrSchedulerType as Parameters<typeof scheduleOf>[0], { warmupSteps: warmupSteps(options, totalSteps), totalSteps }),
+    plan,
+    slots: new Slots(options.rewardConcurrency),
+    monitor: new RewardErrorMonitor(options.maxRewardErrorRate),
+  };
+}
+
+/** Bytes that one save of a model needs on disk. */
+export function saveBytes({ model, options }: Prepared): number {
+  const bytes = bytesPerNumber(options.saveDtype ?? 'float32');
+  if ('loaded' in model) return parameterCount(model.loaded.decoder) * bytes;
+  const { checkpoint } = model.opened;
+  return checkpoint.names().reduce((total, name) => total + checkpoint.info(name).shape.reduce((product, size) => product * size, 1) * bytes, 0);
+}
+
+/** Checks that the disk holds what the run will write: the final model, one more while it is replaced, and checkpoints. */
+export async function assertRoom(prepared: Prepared, folder: string): Promise<void> {
+  const { options, totalSteps } = prepared;
+  const saves = options.saveSteps === null ? 0 : Math.min(Math.floor(totalSteps / options.saveSteps), (options.saveTotalLimit ?? Infinity) + 1);
+  await assertFreeDisk(folder, saveBytes(prepared) * (1 + Math.min(saves, 1_000)), `the final model and ${saves} checkpoints`);
+}
+
+/** `runs/<recipe name>-<date>`; a file called recipe.ts is named after its folder. */
+export function defaultFolder(recipePath: string | undefined, now: Date): string {
+  const file = recipePath ? basename(recipePath).replace(/\.[^.]+$/, '') : 'grpo';
+  const name = recipePath && file === 'recipe' ? basename(dirname(recipePath)) : file;
+  const stamp = now.toISOString().slice(0, 19).replaceAll(':', '').replace('T', '-');
+  return join('runs', `${name}-${stamp}`);
+}
+
+function isLoaded(model: unknown): model is LoadedModel {
+  if (typeof model !== 'object' || model === null) return false;
+  if ('decoder' in model && 'tokenizer' in model) return true;
+  throw new InputError('Expected `model` to be a model reference or what loadModel() returned, got another object; pass one of the two.', { name: 'model' });
+}
+
+function warmupSteps({ warmupSteps: steps, warmupRatio }: ResolvedOptions, totalSteps: number): number {
+  if (warmupRatio === 0) return steps;
+  if (!Number.isFinite(totalSteps)) throw expected('warmupRatio', 'to be used with a run of known length', warmupRatio, 'give `maxSteps`, or `warmupSteps` instead');
+  return Math.ceil(warmupRatio * totalSteps);
+}
+
+function choosePlan(config: DecoderConfig, options: ResolvedOptions, parameters: number): Plan {
+  const bytes = bytesPerNumber('float32');
+  const checkpoint = options.gradientCheckpointing === true;
+  // Gradients, two moments, a frozen reference, and the packed weights of decoding.
+  const copies = 4 + (options.beta === 0 ? 0 : 1);
+  const available = process.availableMemory() - parameters * bytes * copies;
+  const rowBytes = config.layers * 2 * config.keyValueHeads * config.headDim * options.maxCompletionLength * bytes;
+  const longest = config.layers > 0 ? options.maxCompletionLength : 0;
+  const wanted = options.numGenerations * options.promptsPerStep * options.stepsPerGeneration;
+  const automatic = Math.max(1, Math.min(32, wanted, Math.floor((0.25 * available) / rowBytes)));
+  const budget = () => automaticTokenBudget(config, bytes, available, checkpoint);
+  // A row that exceeds the budget alone is where recomputing pays.
+  const needsCheckpoint = options.gradientCheckpointing === 'auto' && longest * activationBytesPerToken(config, bytes, false) > 0.4 * available;
+  return {
+    limit: options.microBatch === 'auto' ? { tokens: budget() } : options.microBatch,
+    checkpoint: checkpoint || needsCheckpoint,
+    slots: options.maxConcurrentRollouts === 'auto' ? automatic : options.maxConcurrentRollouts,
+  };
+}
+
+function makeOptimizer(decoder: Decoder, options: ResolvedOptions): Optimizer {
+  if (options.optim !== 'adamw') return options.optim as Optimizer;
+  return new AdamW([...decoder.weights.values()], {
+    beta1: options.adamBeta1,
+    beta2: options.adamBeta2,
+    epsilon: options.adamEpsilon,
+    weightDecay: options.weightDecay,
+  });
+}
+
+function limitText(limit: MicroBatchLimit): string {
+  return 'rows' in limit ? `${limit.rows} rows` : `${limit.tokens} tokens`;
+}

@@ -1,0 +1,164 @@
+/**
+ * GRPO (DeepSeekMath, arXiv 2402.03300, algorithm 1), from top to bottom:
+ * dataset rows → prompts → groups of completions → rewards → advantages → micro-batches → loss → gradient → step → record.
+ */
+import type { RewardFailure } from '../rewards/error-rate.ts';
+import { computeAdvantages } from './advantage.ts';
+import { countTokens, roundMetrics } from './metrics.ts';
+import type { ResolvedOptions } from './options.ts';
+import { updatePolicy } from './policy-update.ts';
+import type { UpdateResult } from './policy-update.ts';
+import { readPrompt } from './prompts.ts';
+import { scoreRound } from './reward.ts';
+import type { ScoredRound } from './reward.ts';
+import { rollout } from './rollout.ts';
+import type { Run } from './start.ts';
+import { Stopwatch } from './stopwatch.ts';
+import { recordLogprobs } from './token-scores.ts';
+import type { Group, StepRecord } from './types.ts';
+
+/** One update as the loop reports it. */
+export interface LoopStep extends StepRecord {
+  /** Rewards that failed while the round was scored; only with the first update of a round. */
+  failures: RewardFailure[];
+  /** [P][G] what the rewards logged. */
+  logged: Record<string, number>[][];
+  /** False when loss or gradient were not finite: the update was dropped. */
+  finite: boolean;
+}
+
+/** The run, one optimizer update at a time, until the data, the epochs or `maxSteps` end. */
+export async function* train(run: Run, signal: AbortSignal): AsyncGenerator<LoopStep> {
+  const { options, policy, reference, rounds, plan } = run;
+  const { decoder } = policy;
+  const scoring = { temperature: options.temperature, limit: plan.limit };
+  let step = 0;
+  let tokens = 0;
+  for (let round = 0; step < run.totalSteps; round++) {
+    const clock = new Stopwatch();
+    const drawn = await rounds.next();
+    if (!drawn) return;
+    const prompts = drawn.rows.map(({ row, index }) => readPrompt(row, run.survey?.positions[index] ?? index, run.prompts)).filter((prompt) => prompt !== null);
+    if (prompts.length === 0) continue;
+
+    const groups = await clock.time('rollout', () => rollout(policy, prompts, { ...options, slots: plan.slots }, round, signal));
+    const scored = await clock.time('reward', () => score(groups, run, step, signal));
+    if (reference) await clock.time('reference', () => recordLogprobs(reference, groups, 'refLogprobs', scoring));
+    // The first and only update of a round is on-policy: its ℓold is ℓθ itself, without gradient.
+    const offPolicy = options.numIterations * options.stepsPerGeneration > 1;
+    if (offPolicy || options.klPlacement === 'reward') await recordLogprobs(decoder, groups, 'oldLogprobs', scoring);
+    const zeroStdGroups = assignAdvantages(groups, scored, options);
+    if (!offPolicy) for (const { rollouts } of groups) for (const completion of rollouts) delete completion.oldLogprobs;
+    tokens += countTokens(groups);
+
+    const roundFigures = {
+      ...roundMetrics({ groups, rewardNames: options.rewards.map(({ name }) => name), failed: scored.failed, logged: scored.logged, zeroStdGroups }),
+      ...Object.fromEntries(Object.entries(scored.seconds).map(([name, seconds]) => [`time/reward/${name}`, seconds])),
+    };
+    let first = true;
+    for (let pass = 0; pass < options.numIterations; pass++) {
+      for (const part of slices(groups, options.stepsPerGeneration)) {
+        const learningRate = options.learningRate * run.schedule(step);
+        const update = await clock.time('update', () => updatePolicy(decoder, run.optimizer, part.groups, updateSettings(run, learningRate)));
+        step += 1;
+        const times = clock.lap();
+        const metrics = record(step, drawn.epoch, update, learningRate, tokens, first ? roundFigures : {}, times, countTokens(part.groups));
+        yield { step, metrics, groups: part.groups, failures: first ? scored.failures : [], logged: scored.logged.slice(part.start, part.end), finite: update.finite };
+        first = false;
+        if (step >= run.totalSteps || signal.aborted) return;
+      }
+    }
+  }
+}
+
+function score(groups: readonly Group[], run: Run, step: number, signal: AbortSignal): Promise<ScoredRound> {
+  const { options, slots, monitor, totalSteps } = run;
+  const progress = Number.isFinite(totalSteps) ? step / totalSteps : 0;
+  return scoreRound(groups, { specs: options.rewards, timeoutMs: options.rewardTimeoutMs, slots, monitor, step: step + 1, progress, signal });
+}
+
+/** Fills `reward` and `advantages` of every group; returns the indices of the groups without spread. */
+export function assignAdvantages(groups: readonly Group[], scored: Pick<ScoredRound, 'failed'>, options: ResolvedOptions): number[] {
+  const names = options.rewards.map(({ name }) => name);
+  const result = computeAdvantages(
+    groups.map(({ rewards }) => rewards.map((row) => names.map((name) => row[name] ?? null))),
+    {
+      rewardWeights: options.rewards.map(({ weight }) => weight),
+      scaleRewards: options.scaleRewards,
+      advantage: options.advantage,
+      rewardAggregation: options.rewardAggregation,
+      errored: scored.failed.map((group) => group.map((failures) => failures.length > 0)),
+      ...(options.klPlacement === 'reward' ? { klPenalty: groups.map((group) => group.rollouts.map((_, g) => klPenalty(group, g, options.beta))) } : {}),
+    },
+  );
+  groups.forEach((group, p) => {
+    group.reward = result.rewards[p]!;
+    group.advantages = result.advantages[p]!;
+  });
+  return result.zeroStdGroups;
+}
+
+/** β·Σₜ k1 = β·Σₜ (ℓold − ℓref) of one completion. */
+function klPenalty({ rollouts }: Group, g: number, beta: number): number {
+  const { oldLogprobs, refLogprobs } = rollouts[g]!;
+  return beta * oldLogprobs!.reduce((sum, logprob, t) => sum + logprob - refLogprobs![t]!, 0);
+}
+
+/** The groups of each update of a round, in order. */
+function slices(groups: readonly Group[], updates: number): { groups: Group[]; start: number; end: number }[] {
+  const size = groups.length / updates;
+  return Array.from({ length: updates }, (_, i) => {
+    const [start, end] = [Math.round(i * size), Math.round((i + 1) * size)];
+    return { groups: groups.slice(start, end), start, end };
+  });
+}
+
+function updateSettings({ options, plan }: Run, learningRate: number) {
+  return {
+    loss: {
+      lossType: options.lossType,
+      importanceSampling: options.importanceSampling,
+      epsilon: options.epsilon,
+      epsilonHigh: options.epsilonHigh,
+      delta: options.delta,
+      beta: options.beta,
+      klEstimator: options.klEstimator,
+      klPlacement: options.klPlacement,
+      klCorrection: options.klCorrection,
+      maxCompletionLength: options.maxCompletionLength,
+    },
+    temperature: options.temperature,
+    maskTruncatedCompletions: options.maskTruncatedCompletions,
+    limit: plan.limit,
+    checkpoint: plan.checkpoint,
+    maxGradNorm: options.maxGradNorm,
+    learningRate,
+  };
+}
+
+/** Everything that one update reports, under the names of docs/metrics.md. */
+function record(
+  step: number,
+  epoch: number,
+  update: UpdateResult,
+  learningRate: number,
+  tokens: number,
+  round: Record<string, number>,
+  times: Record<string, number>,
+  updateTokens: number,
+): Record<string, number> {
+  const { total = 0, ...parts } = times;
+  return {
+    step,
+    epoch,
+    ...update.metrics,
+    learning_rate: learningRate,
+    num_tokens: tokens,
+    ...round,
+    ...(update.finite ? {} : { update_skipped: 1 }),
+    step_time: total,
+    ...Object.fromEntries(Object.entries(parts).map(([name, seconds]) => [`time/${name}`, seconds])),
+    tokens_per_second: updateTokens / total,
+    memory_peak_gb: process.resourceUsage().maxRSS / 1e6,
+  };
+}

@@ -1,0 +1,316 @@
+/** A run from beginning to end: what is checked, shown, written and saved around the loop of train.ts. */
+import { isAbsolute, resolve } from 'node:path';
+import { NonFiniteError, RewardError, TsrlError } from '../errors.ts';
+import { disposeDecoder } from '../model/decoder.ts';
+import { disposeModel, saveModel } from '../model/load.ts';
+import type { RewardFailure } from '../rewards/error-rate.ts';
+import { saveCheckpoint } from '../run/checkpoints.ts';
+import { writeFileAtomic } from '../run/atomic.ts';
+import { openRunFolder } from '../run/folder.ts';
+import type { RunFolder, RunStatus } from '../run/folder.ts';
+import { appendMetrics } from '../run/metrics.ts';
+import { meanMetrics, Progress } from '../run/progress.ts';
+import type { ProgressStream } from '../run/progress.ts';
+import { SampleWriter } from '../run/samples.ts';
+import { noWarnings, promptWarnings, stepWarnings } from '../run/warnings.ts';
+import type { Warning, WarningState } from '../run/warnings.ts';
+import { hasChatTemplate } from '../text/chat-template.ts';
+import type { CallbackEvent, CallbackName } from './option-types.ts';
+import { resolveOptions } from './options.ts';
+import type { GrpoOptions, ResolvedOptions } from './options.ts';
+import { sampleRecords } from './sample-records.ts';
+import { assertRoom, defaultFolder, prepare, start } from './start.ts';
+import type { Prepared, Run } from './start.ts';
+import { train } from './train.ts';
+import type { LoopStep } from './train.ts';
+import type { StepRecord } from './types.ts';
+
+/** What a run is told besides its options. */
+export interface RunContext {
+  /** File the recipe came from; hashed into `config.json`, and its name is the run's. */
+  recipePath?: string;
+  /** Files that rewards came from; hashed into `config.json`. */
+  rewardFiles?: string[];
+  /** Where progress, notes and warnings go; default standard error, null for nowhere. */
+  stream?: ProgressStream | null;
+}
+
+/** How a run ended. */
+export interface RunSummary {
+  runFolder: string;
+  status: RunStatus;
+  /** Optimizer updates done. */
+  steps: number;
+  /** Folder of the trained model (`final/`, or the checkpoint of an interrupted run); null when there was no update. */
+  model: string | null;
+  /** Mean reward of each update that has one. */
+  rewards: number[];
+}
+
+/** A run: iterate over it for a record of each optimizer update, or `run()` it to the end. */
+export interface GrpoTrainer extends AsyncIterable<StepRecord> {
+  readonly options: ResolvedOptions;
+  /** Absolute path of the run folder; it exists once the run has started. */
+  readonly runFolder: string;
+  run(): Promise<RunSummary>;
+  /** Asks the run to end: the step at hand is finished or dropped, weights are saved, the state says `interrupted`. */
+  stop(reason: string): void;
+  /** Writes the policy as it is now, as a Hugging Face folder. Only while the run is under way. */
+  save(folder: string): Promise<void>;
+}
+
+/** Updates dropped in a row, under `onNonFinite: 'skip'`, at which the run ends all the same. */
+const mostSkipped = 5;
+
+/**
+ * A GRPO run. Options are checked here; dataset, model and prompts when the run starts, before anything heavy.
+ *
+ * @throws InputError for options that cannot be used
+ */
+export function grpo(options: GrpoOptions, context: RunContext = {}): GrpoTrainer {
+  return new Trainer(options, context);
+}
+
+class Trainer implements GrpoTrainer {
+  readonly options: ResolvedOptions;
+  readonly runFolder: string;
+  readonly #cautions: string[];
+  readonly #context: RunContext;
+  readonly #abort = new AbortController();
+  #started = false;
+  #stopReason: string | null = null;
+  #saveAsked = false;
+  #run: Run | null = null;
+  #folder: RunFolder | null = null;
+  #progress: Progress | null = null;
+  #samples: SampleWriter | null = null;
+  #warned: WarningState = noWarnings;
+  #sinceLog: Record<string, number>[] = [];
+  #skipped = 0;
+  #savedStep = 0;
+  #summary: RunSummary;
+
+  constructor(options: GrpoOptions, context: RunContext) {
+    const resolved = resolveOptions(options);
+    this.options = resolved.options;
+    this.#cautions = resolved.warnings;
+    this.#context = context;
+    const folder = this.options.outputDir ?? defaultFolder(context.recipePath, new Date());
+    this.runFolder = isAbsolute(folder) ? folder : resolve(folder);
+    this.#summary = { runFolder: this.runFolder, status: 'running', steps: 0, model: null, rewards: [] };
+  }
+
+  stop(reason: string): void {
+    this.#stopReason ??= reason;
+    this.#abort.abort(new Error(reason));
+  }
+
+  async save(folder: string): Promise<void> {
+    if (!this.#run) throw new TsrlError('Expected the run to be under way for save(), got one that has not started or has ended; load `final/` instead.');
+    await saveModel(folder, this.#run.policy, this.options.saveDtype);
+  }
+
+  async run(): Promise<RunSummary> {
+    for await (const _ of this) {
+      // Everything happens on the way.
+    }
+    return this.#summary;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<StepRecord> {
+    if (this.#started) throw new TsrlError('Expected a new run, got one that was iterated before; call grpo() again.');
+    this.#started = true;
+    let failure: unknown = null;
+    let ended = false;
+    try {
+      const run = await this.#begin();
+      if (!this.#stopReason) await this.#call('onTrainBegin', {});
+      for await (const step of this.#untilAborted(run)) {
+        await this.#afterStep(step);
+        yield { step: step.step, metrics: step.metrics, groups: step.groups };
+        if (this.#stopReason) break;
+        if (step.step < run.totalSteps) await this.#call('onStepBegin', step.metrics);
+      }
+      ended = true;
+    } catch (error) {
+      failure = error;
+      throw error;
+    } finally {
+      // A consumer that leaves the loop ends up here without either.
+      if (!ended && !failure) this.#stopReason ??= 'the loop over the run was left';
+      await this.#end(failure);
+    }
+  }
+
+  /** Checks, opens the folder, reads the weights. */
+  async #begin(): Promise<Run> {
+    const { stream = process.stderr } = this.#context;
+    const say = (line: string) => stream?.write(`${line}\n`);
+    for (const caution of this.#cautions) say(`Warning: ${caution}`);
+    const prepared = await prepare(this.options, say);
+    try {
+      await assertRoom(prepared, this.runFolder);
+      this.#folder = await openRunFolder(this.runFolder, { overwrite: this.options.overwrite });
+    } catch (error) {
+      if ('opened' in prepared.model) prepared.model.opened.checkpoint.close();
+      throw error;
+    }
+    if (this.#folder.notice) say(this.#folder.notice);
+    const run = await start(prepared, say);
+    this.#run = run;
+    this.#samples = new SampleWriter(this.#folder.samplesFolder);
+    const totalSteps = Number.isFinite(run.totalSteps) ? run.totalSteps : null;
+    if (stream) this.#progress = new Progress({ totalSteps, loggingSteps: this.options.loggingSteps, stream });
+    this.#warnAboutPrompts(prepared);
+    const files = [this.#context.recipePath, ...(this.#context.rewardFiles ?? [])].filter((file) => file !== undefined);
+    await this.#folder.writeConfig({ ...this.options, outputDir: this.runFolder, totalSteps, plan: run.plan }, files);
+    return run;
+  }
+
+  /** The loop; an abort in the middle of a step drops that step and ends the loop quietly. */
+  async *#untilAborted(run: Run): AsyncGenerator<LoopStep> {
+    try {
+      yield* train(run, this.#abort.signal);
+    } catch (error) {
+      if (!this.#abort.signal.aborted || error !== this.#abort.signal.reason) throw error;
+    }
+  }
+
+  /** Writes, shows and saves what one update left, in this order: facts on disk first. */
+  async #afterStep(step: LoopStep): Promise<void> {
+    const folder = this.#folder!;
+    this.#summary.steps = step.step;
+    if (step.metrics.reward !== undefined) this.#summary.rewards.push(step.metrics.reward);
+    await appendMetrics(folder.metricsFile, step.metrics);
+    if (this.options.logCompletions) this.#samples!.write(step.step, sampleRecords(step.step, step.groups, step.logged));
+    await folder.writeState({ status: 'running', reason: null, step: step.step });
+    this.#show(step);
+    await this.#judge(step);
+    await this.#call('onStepEnd', step.metrics);
+    await this.#log(step);
+    const due = this.options.saveSteps !== null && step.step % this.options.saveSteps === 0;
+    if (due || this.#saveAsked) await this.#checkpoint(step.step);
+  }
+
+  #show(step: LoopStep): void {
+    this.#progress?.step(step.step, step.metrics);
+    for (const { reward, sample, message } of step.failures) this.#progress?.say(`Warning: reward \`${reward}\` failed on sample ${sample}: ${message}`);
+    const { state, warnings } = stepWarnings(this.#warned, step.metrics);
+    this.#warned = state;
+    this.#warn(warnings);
+    const shown = step.groups.flatMap((group) => group.rollouts.map((completion, g) => ({ text: completion.text, reward: group.reward[g] })));
+    if (step.step % this.options.loggingSteps !== 0) return;
+    for (const { text, reward } of shown.slice(0, this.options.numCompletionsToPrint)) this.#progress?.say(`[reward ${reward}] ${text}`);
+  }
+
+  /** What happens to a loss or gradient that is not finite. The weights are those of the last good update. */
+  async #judge(step: LoopStep): Promise<void> {
+    this.#skipped = step.finite ? 0 : this.#skipped + 1;
+    if (step.finite) return;
+    const rows = sampleRecords(step.step, step.groups, step.logged);
+    const file = `${this.#folder!.path}/non-finite-step-${step.step}.jsonl`;
+    await writeFileAtomic(file, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
+    if (this.options.onNonFinite === 'skip' && this.#skipped < mostSkipped) {
+      this.#progress?.say(`Warning: update ${step.step} was dropped: its loss or gradient is not finite; its rows are in ${file}`);
+      return;
+    }
+    await this.#checkpoint(step.step);
+    throw new NonFiniteError(
+      `Expected a finite loss and gradient, got loss ${step.metrics.loss} and gradient norm ${step.metrics.grad_norm} at update ${step.step}; ` +
+        `the weights of the last good update are saved, the rows are in ${file}; lower the learning rate or look at those rows.`,
+      { step: step.step, rows: file },
+    );
+  }
+
+  async #log(step: LoopStep): Promise<void> {
+    this.#sinceLog.push(step.metrics);
+    if (step.step % this.options.loggingSteps !== 0) return;
+    await this.#call('onLog', meanMetrics(this.#sinceLog));
+    this.#sinceLog = [];
+  }
+
+  async #checkpoint(step: number): Promise<void> {
+    this.#saveAsked = false;
+    if (this.#savedStep === step) return;
+    const { checkpointsFolder } = this.#folder!;
+    const savedTo = await saveCheckpoint(checkpointsFolder, step, (folder) => this.save(folder), { saveTotalLimit: this.options.saveTotalLimit });
+    this.#savedStep = step;
+    this.#summary.model = savedTo;
+    await this.#call('onSave', {}, savedTo);
+  }
+
+  /** Final model or last checkpoint, state, lock, memory. */
+  async #end(failure: unknown): Promise<void> {
+    const folder = this.#folder;
+    try {
+      if (folder && this.#run && !failure) await this.#saveLast(folder);
+      this.#progress?.end();
+      await this.#samples?.close();
+      if (!failure && this.#run) await this.#call('onTrainEnd', {});
+    } catch (error) {
+      failure ??= error;
+      throw error;
+    } finally {
+      const status: RunStatus = failure ? 'failed' : this.#stopReason ? 'interrupted' : 'finished';
+      const reason = failure ? firstLine(failure) : this.#stopReason;
+      this.#summary.status = status;
+      await folder?.writeState({ status, reason, step: this.#summary.steps });
+      await folder?.close();
+      this.#free();
+    }
+  }
+
+  async #saveLast(folder: RunFolder): Promise<void> {
+    const { steps } = this.#summary;
+    if (this.#stopReason) {
+      if (steps > 0) await this.#checkpoint(steps);
+      return;
+    }
+    await this.save(folder.finalFolder);
+    this.#summary.model = folder.finalFolder;
+    await this.#call('onSave', {}, folder.finalFolder);
+  }
+
+  #free(): void {
+    const run = this.#run;
+    if (!run) return;
+    this.#run = null;
+    run.optimizer.dispose();
+    if (run.reference) disposeDecoder(run.reference);
+    if ('opened' in run.model) disposeModel(run.policy);
+  }
+
+  #warnAboutPrompts({ survey, prompts, tokenizer }: Prepared): void {
+    if (!survey) return;
+    if (survey.skipped > 0) this.#progress?.say(`${survey.skipped} prompts of more than ${prompts.limit} tokens are left out.`);
+    if (survey.truncated > 0) this.#progress?.say(`${survey.truncated} prompts are cut to their last ${prompts.limit} tokens.`);
+    const facts = { hasChatTemplate: hasChatTemplate(tokenizer.files), plainStrings: survey.plainStrings, lengths: survey.lengths, limit: prompts.limit };
+    const { state, warnings } = promptWarnings(this.#warned, facts);
+    this.#warned = state;
+    this.#warn(warnings);
+  }
+
+  #warn(warnings: readonly Warning[]): void {
+    for (const { message } of warnings) this.#progress?.say(`Warning: ${message}`);
+  }
+
+  async #call(name: CallbackName, metrics: Readonly<Record<string, number>>, savedTo?: string): Promise<void> {
+    const event: CallbackEvent = {
+      step: this.#summary.steps,
+      totalSteps: this.#run!.totalSteps,
+      runFolder: this.runFolder,
+      metrics,
+      ...(savedTo === undefined ? {} : { savedTo }),
+      stop: (reason) => void (this.#stopReason ??= reason),
+      save: () => void (this.#saveAsked = true),
+    };
+    for (const callback of this.options.callbacks) await callback[name]?.(event);
+  }
+}
+
+function firstLine(error: unknown): string {
+  const text = error instanceof Error ? `${error instanceof RewardError ? 'reward: ' : ''}${error.message}` : String(error);
+  return text.split('\n')[0]!;
+}
+
+export type { RewardFailure };

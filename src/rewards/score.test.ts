@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { test } from 'node:test';
+import { InputError } from '../errors.ts';
+import { batch, namedRewards, type RewardFunction, type RewardSample, type Rewards } from './reward.ts';
+import { scoreGroup, type ScoredGroup, type ScoreOptions, type UnscoredSample } from './score.ts';
+import { Slots } from './slots.ts';
+
+function samples(count: number): UnscoredSample[] {
+  return Array.from({ length: count }, (_, i) => ({
+    prompt: 'p',
+    completion: { text: 'x'.repeat(i), ids: [i], finishReason: 'stop' },
+    row: { i },
+    step: 1,
+    progress: 0,
+  }));
+}
+
+function score(rewards: Rewards, count = 1, options: ScoreOptions = {}): Promise<ScoredGroup> {
+  return scoreGroup(namedRewards(rewards), samples(count), options);
+}
+
+test('numbers, null, promises and batches, in the order of samples and rewards', async () => {
+  const { samples: scored } = await score(
+    {
+      late: async ({ completion }) => {
+        await sleep(5 - completion.text.length);
+        return completion.text.length;
+      },
+      even: ({ row }) => (Number(row.i) % 2 === 0 ? 1 : null),
+      all: batch((list) => list.map(({ row }) => Number(row.i) * 10)),
+    },
+    3,
+  );
+  assert.deepEqual(scored.map(({ results }) => Object.keys(results)), Array.from({ length: 3 }, () => ['late', 'even', 'all']));
+  assert.deepEqual(scored.map(({ results }) => Object.values(results)), [
+    [{ kind: 'score', value: 0 }, { kind: 'score', value: 1 }, { kind: 'score', value: 0 }],
+    [{ kind: 'score', value: 1 }, { kind: 'notApplicable' }, { kind: 'score', value: 10 }],
+    [{ kind: 'score', value: 2 }, { kind: 'score', value: 1 }, { kind: 'score', value: 20 }],
+  ]);
+});
+
+const faults: [string, () => unknown, RegExp][] = [
+  ['a throw', () => { throw new Error('boom'); }, /^boom$/],
+  ['a rejection', () => Promise.reject(new Error('late boom')), /^late boom$/],
+  ['a thrown string', () => { throw 'text'; }, /text/],
+  ['NaN', () => Number.NaN, /finite number or null, got NaN/],
+  ['infinity', () => -Infinity, /got -Infinity/],
+  ['undefined', () => undefined, /got nothing/],
+  ['a string', () => '1', /got "1"/],
+  ['a boolean', () => true, /got true/],
+];
+for (const [name, fn, message] of faults) {
+  test(`${name} is an error, not a 0, and leaves the other rewards alone`, async () => {
+    const { samples: [scored] } = await score({ bad: fn as RewardFunction, good: () => 2 });
+    const bad = scored!.results.bad!;
+    assert.equal(bad.kind, 'error');
+    assert.match(bad.kind === 'error' ? bad.message : '', message);
+    assert.deepEqual(scored!.results.good, { kind: 'score', value: 2 });
+  });
+}
+
+test('a batch of the wrong count is an error for all of its samples, one bad entry for one', async () => {
+  const { samples: scored } = await score(
+    {
+      short: batch(() => [1]),
+      none: batch(() => undefined as unknown as number[]),
+      hole: batch(() => [1, undefined as unknown as number, 3]),
+    },
+    3,
+  );
+  for (const { results } of scored) {
+    assert.match(results.short!.kind === 'error' ? results.short!.message : '', /return 3 values.*got 1/);
+    assert.match(results.none!.kind === 'error' ? results.none!.message : '', /return 3 values.*got nothing/);
+  }
+  assert.deepEqual(scored.map(({ results }) => results.hole!.kind), ['score', 'error', 'score']);
+});
+
+test('each sample has its own deadline, and its signal is aborted', async () => {
+  const aborted: unknown[] = [];
+  const hang = ({ row, signal }: RewardSample): Promise<number> =>
+    new Promise((resolve) => {
+      signal.addEventListener('abort', () => aborted.push(row.i));
+      if (row.i === 1) resolve(7);
+    });
+  const { samples: scored } = await score({ hang: { fn: hang, timeoutMs: 20 }, quick: () => 1 }, 3, { timeoutMs: 10_000 });
+  assert.deepEqual(scored.map(({ results }) => results.hang!.kind), ['error', 'score', 'error']);
+  const first = scored[0]!.results.hang!;
+  assert.match(first.kind === 'error' ? first.message : '', /`hang` took longer than 20 ms/);
+  assert.deepEqual(aborted, [0, 2]);
+});
+
+test('one limit holds over concurrent groups, and a deadline starts when a call starts', async () => {
+  let running = 0;
+  let most = 0;
+  const work = async (): Promise<number> => {
+    most = Math.max(most, ++running);
+    await sleep(15);
+    running--;
+    return 1;
+  };
+  const concurrency = new Slots(2);
+  // 12 calls, 2 at a time, 15 ms each: the last starts after more than the 60 ms that one call may take.
+  const groups = await Promise.all([1, 2, 3].map(() => score({ work }, 4, { concurrency, timeoutMs: 60 })));
+  assert.equal(most, 2);
+  assert.ok(groups.every((group) => group.samples.every(({ results }) => results.work!.kind === 'score')));
+});
+
+const wait = (): Promise<number> => sleep(30, 1);
+
+test('seconds are the time in which at least one call ran, without the wait for a place', async () => {
+  const together = await score({ wait }, 4, { concurrency: 4 });
+  assert.ok(together.seconds.wait! > 0.025 && together.seconds.wait! < 0.1, String(together.seconds.wait));
+  const inTurn = await score({ wait, instant: () => 1 }, 4, { concurrency: 1 });
+  assert.ok(inTurn.seconds.wait! > 0.11, String(inTurn.seconds.wait));
+  assert.ok(inTurn.seconds.instant! < 0.02, String(inTurn.seconds.instant));
+});
+
+test('an interrupt aborts the calls and rejects with its reason; calls in line never start', async () => {
+  const controller = new AbortController();
+  let started = 0;
+  const hang = ({ signal }: RewardSample): Promise<number> => {
+    started++;
+    setImmediate(() => controller.abort(new Error('interrupted')));
+    return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  };
+  await assert.rejects(score({ hang }, 8, { concurrency: 2, signal: controller.signal }), /interrupted/);
+  await sleep(5);
+  assert.equal(started, 2);
+});
+
+function busy(): number {
+  const end = performance.now() + 10;
+  while (performance.now() < end);
+  return 1;
+}
+
+test('synchronous rewards do not hold the event loop', async () => {
+  let longest = 0;
+  let last = performance.now();
+  const timer = setInterval(() => {
+    longest = Math.max(longest, performance.now() - last);
+    last = performance.now();
+  }, 1);
+  await score({ busy }, 40);
+  clearInterval(timer);
+  assert.ok(longest > 0 && longest < 300, `the loop was held for ${longest} ms of 400`);
+});
+
+test('log keeps a number with its sample', async () => {
+  const { samples: scored } = await score({ deep: ({ log, row }) => (log('depth', Number(row.i) + 0.5), 1) }, 2);
+  assert.deepEqual(scored.map(({ logged }) => logged), [{ depth: 0.5 }, { depth: 1.5 }]);
+});
+
+test('refuses a concurrency below 1', async () => {
+  await assert.rejects(score({ a: () => 1 }, 1, { concurrency: 0 }), InputError);
+});

@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { automaticTokenBudget, cutIntoMicroBatches } from './pack.ts';
+
+const groups = [
+  { prompt: 10, completions: [3, 4, 5] },
+  { prompt: 6, completions: [2, 2] },
+];
+
+test('by rows: groups may span micro-batches, order is kept', () => {
+  assert.deepEqual(cutIntoMicroBatches(groups, { rows: 2 }), [
+    [{ group: 0, rows: [0, 1] }],
+    [{ group: 0, rows: [2] }, { group: 1, rows: [0] }],
+    [{ group: 1, rows: [1] }],
+  ]);
+});
+
+test('by tokens: the prompt counts once per micro-batch that holds some of its group', () => {
+  // 10+3+4 = 17, then 10+5 = 15, +6+2 = 23 > 20 → new: 6+2+2 = 10
+  assert.deepEqual(cutIntoMicroBatches(groups, { tokens: 20 }), [
+    [{ group: 0, rows: [0, 1] }],
+    [{ group: 0, rows: [2] }],
+    [{ group: 1, rows: [0, 1] }],
+  ]);
+  assert.deepEqual(cutIntoMicroBatches(groups, { tokens: 1000 }), [[{ group: 0, rows: [0, 1, 2] }, { group: 1, rows: [0, 1] }]]);
+});
+
+test('a row beyond the budget stands alone instead of being lost', () => {
+  assert.deepEqual(cutIntoMicroBatches([{ prompt: 50, completions: [9, 9] }], { tokens: 20 }), [
+    [{ group: 0, rows: [0] }],
+    [{ group: 0, rows: [1] }],
+  ]);
+});
+
+test('the automatic budget follows memory, is capped, and refuses none', () => {
+  const config = { layers: 2, hiddenSize: 10, intermediateSize: 20 } as Parameters<typeof automaticTokenBudget>[0];
+  // 2 layers × (160 + 140) numbers × 4 bytes = 2400 bytes a token
+  assert.equal(automaticTokenBudget(config, 4, 2400 * 100, false), 40);
+  assert.equal(automaticTokenBudget(config, 4, 1e12, false), 2048);
+  assert.throws(() => automaticTokenBudget(config, 4, 100, false), /memory for activations/);
+});

@@ -1,0 +1,90 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { NotFoundError } from '../errors.ts';
+import type { TokenizerFiles } from '../text/tokenizer-files.ts';
+import { openGguf } from './gguf.ts';
+import { ggufGenerationConfig, llamaConfig, llamaTensors } from './gguf-llama.ts';
+import { ggufTokenizerFiles } from './gguf-tokenizer.ts';
+import type { JsonObject } from './json-file.ts';
+import { readJsonIfThere } from './json-file.ts';
+import type { ModelLocation } from './reference.ts';
+import type { TensorFile } from './safetensors.ts';
+import { INDEX_FILE, SINGLE_FILE, openSafetensors } from './safetensors.ts';
+
+/** A model on disk, whatever its files: Hugging Face names, config and tokenizer files. */
+export interface Checkpoint extends TensorFile {
+  /** `config.json` */
+  config: JsonObject;
+  /** `generation_config.json`, or null where there is none. */
+  generationConfig: JsonObject | null;
+  /** Reads (or builds, for a GGUF) the tokenizer's files. */
+  tokenizerFiles(): TokenizerFiles;
+}
+
+/**
+ * Opens a resolved model. Headers are read and checked; tensors stay on disk until they are read.
+ *
+ * @throws NotFoundError when a file of the checkpoint is missing
+ * @throws FileFormatError when one is damaged
+ */
+export function openCheckpoint(location: Pick<ModelLocation, 'kind' | 'path'>): Checkpoint {
+  return location.kind === 'gguf' ? openGgufCheckpoint(location.path) : openFolder(location.path);
+}
+
+function openGgufCheckpoint(file: string): Checkpoint {
+  const gguf = openGguf(file);
+  try {
+    return {
+      ...llamaTensors(gguf),
+      config: llamaConfig(gguf),
+      generationConfig: ggufGenerationConfig(gguf),
+      tokenizerFiles: () => ggufTokenizerFiles(gguf),
+    };
+  } catch (error) {
+    gguf.close();
+    throw error;
+  }
+}
+
+function openFolder(folder: string): Checkpoint {
+  const config = readJsonIfThere(path.join(folder, 'config.json'));
+  if (!config) {
+    const ggufs = fs.readdirSync(folder).filter((name) => name.endsWith('.gguf'));
+    const mend = ggufs.length > 0 ? `name the GGUF file itself: ${ggufs.map((name) => path.join(folder, name)).join(' or ')}` : 'name the folder that holds config.json and model.safetensors';
+    throw missing(folder, 'config.json', 'none', mend);
+  }
+  const hasWeights = [SINGLE_FILE, INDEX_FILE].some((name) => fs.existsSync(path.join(folder, name)));
+  const pickled = fs.readdirSync(folder).find((name) => /^pytorch_model.*\.bin(\.index\.json)?$/.test(name));
+  if (!hasWeights && pickled) throw missing(folder, SINGLE_FILE, `only ${pickled}`, `convert it: ${resave('AutoModelForCausalLM', folder)}`);
+  return {
+    ...openSafetensors(folder),
+    config,
+    generationConfig: readJsonIfThere(path.join(folder, 'generation_config.json')),
+    tokenizerFiles: () => readTokenizerFiles(folder),
+  };
+}
+
+/** Reads the tokenizer's files out of a folder in the Hugging Face layout. */
+export function readTokenizerFiles(folder: string): TokenizerFiles {
+  const read = (name: string): JsonObject => {
+    const found = readJsonIfThere(path.join(folder, name));
+    if (!found) throw missing(folder, name, 'none', `make it: ${resave('AutoTokenizer', folder)}`);
+    return found;
+  };
+  const files: TokenizerFiles = { tokenizerJson: read('tokenizer.json'), tokenizerConfig: read('tokenizer_config.json') };
+  const map = readJsonIfThere(path.join(folder, 'special_tokens_map.json'));
+  if (map) files.specialTokensMap = map;
+  const template = path.join(folder, 'chat_template.jinja');
+  if (fs.existsSync(template)) files.chatTemplate = fs.readFileSync(template, 'utf8');
+  return files;
+}
+
+/** The command that writes a folder anew with Python's transformers, in the layout we read. */
+function resave(loader: string, folder: string): string {
+  const quoted = folder.replaceAll("'", '');
+  return `python3 -c "from transformers import ${loader}; ${loader}.from_pretrained('${quoted}').save_pretrained('${quoted}')"`;
+}
+
+function missing(folder: string, file: string, got: string, mend: string): NotFoundError {
+  return new NotFoundError(`Expected \`${folder}\` to hold ${file}, got ${got}; ${mend}.`, { folder, file });
+}
