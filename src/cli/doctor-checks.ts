@@ -2,7 +2,6 @@
 import { access, constants, readFile, stat, statfs } from 'node:fs/promises';
 import { availableParallelism, freemem, totalmem } from 'node:os';
 import { dirname } from 'node:path';
-import { cpuFlags, fastDtype } from '../model/fast-dtype.ts';
 
 /** What one check found. */
 export interface Finding {
@@ -71,8 +70,9 @@ export async function checkDisk(folder: string): Promise<Finding> {
 }
 
 /** What `dtype: 'auto'` takes here, and why. */
-export function checkDtype(): Finding {
-  const { dtype, reason } = fastDtype(cpuFlags());
+export async function checkDtype(): Promise<Finding> {
+  const { chooseDType } = await import('../model/load.ts');
+  const { dtype, reason } = chooseDType('auto');
   return fine('dtype', `${dtype}: ${reason}`);
 }
 

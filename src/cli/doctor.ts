@@ -41,7 +41,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     checkCores(),
     checkMemory(),
     await checkDisk(io.cwd),
-    checkDtype(),
+    await checkDtype(),
     await checkCache(defaultCacheDir()),
   ];
   io.out(given(parsed, 'json') === true ? `${JSON.stringify(findings)}\n` : findings.map(line).join(''));

@@ -1,22 +1,8 @@
 /** The rehearsal of a run as text. */
-
-/** What a rehearsal shows: one prompt as the model reads it, one group of completions, their rewards. */
-export interface DryRunView {
-  prompt: { text: string; ids: readonly number[] };
-  completions: readonly {
-    text: string;
-    ids: readonly number[];
-    finishReason: string;
-    rewards: Readonly<Record<string, number | null>>;
-    reward: number | null;
-    advantage: number;
-  }[];
-  /** Sentences about the run: what would be done, what to look at. */
-  notes: readonly string[];
-}
+import type { DryRunReport } from '../grpo/dry-run.ts';
 
 /** The rehearsal for reading: texts as they are, numbers with what they belong to. */
-export function dryRunText({ prompt, completions, notes }: DryRunView): string {
+export function dryRunText({ prompt, completions, notes }: DryRunReport): string {
   const parts = completions.map((completion, i) => {
     const rewards = Object.entries(completion.rewards).map(([name, value]) => `${name} ${value === null ? 'does not apply' : short(value)}`);
     const sum = completion.reward === null ? 'unscored' : `reward ${short(completion.reward)}, advantage ${short(completion.advantage)}`;

@@ -21,7 +21,7 @@ const own: Flags = {
   chat: toggle("Sends the prompt as a user's message through the chat template"),
   system: text('TEXT', 'A system message before it; only with --chat'),
   ...sampling,
-  device: text('DEVICE', "'auto', 'cpu', 'cuda' or 'cuda:N' (default auto)"),
+  device: text('DEVICE', "'auto' or 'cpu' (default auto)"),
   dtype: text('DTYPE', "'auto', 'float32', 'bfloat16', 'float16' or 'float64' (default auto)"),
   json: toggle('Prints { prompt, completions: [{ text, ids, finishReason }] }'),
   help: toggle('Shows this'),

@@ -39,8 +39,9 @@ test('a recipe outside any package imports the running package, also through its
   assert.deepEqual([recipe.model, recipe.dataset, recipe.outputDir, recipe.seed], [file('m'), { path: file('posts.jsonl') }, file('out'), 3]);
 });
 
+const own = (): number => 0;
+
 test('reward files are replaced by their default export, other entries stay', async () => {
-  const own = (): number => 0;
   const given = { own, builtin: 'length:50', file: './arrow.ts', settings: { fn: 'waits.mjs', weight: 2 } };
   const { rewards, files } = await loadRewardFiles(given, folder, thisPackage);
   const loaded = rewards as { own: unknown; builtin: unknown; file: () => number; settings: { fn: () => number; weight: number } };

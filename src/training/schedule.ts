@@ -12,12 +12,16 @@ export interface ScheduleLength {
   totalSteps: number;
 }
 
-/** After the warm-up: the multiplier from the share of the remaining run that is done, 0 to 1. */
+/** The multiplier after the warm-up. */
 const shapes = {
   constant: () => 1,
-  linear: (done: number) => 1 - done,
-  /** Half a cosine, from 1 to 0. */
-  cosine: (done: number) => 0.5 * (1 + Math.cos(Math.PI * done)),
+  /** From 1 to 0 in a straight line. */
+  linear: (step: number, { warmupSteps, totalSteps }: ScheduleLength) => (totalSteps - step) / Math.max(1, totalSteps - warmupSteps),
+  /** From 1 to 0 as half a cosine; stays there, where transformers' climbs again. */
+  cosine: (step: number, { warmupSteps, totalSteps }: ScheduleLength) => {
+    const done = Math.min(1, (step - warmupSteps) / Math.max(1, totalSteps - warmupSteps));
+    return 0.5 * (1 + Math.cos(Math.PI * done));
+  },
 } as const;
 
 /** Names accepted by `lrSchedulerType`. */
@@ -28,20 +32,18 @@ export type ScheduleName = keyof typeof shapes;
  *
  * @throws InputError for an unknown name, or a length a falling schedule cannot have
  */
-export function scheduleOf(type: ScheduleName | Schedule, { warmupSteps, totalSteps }: ScheduleLength): Schedule {
+export function scheduleOf(type: ScheduleName | Schedule, length: ScheduleLength): Schedule {
   if (typeof type === 'function') return type;
   if (!Object.hasOwn(shapes, type)) {
     throw expected('lrSchedulerType', `to be one of ${Object.keys(shapes).join(', ')}, or a function of the step`, type, 'use one of these names');
   }
+  const { warmupSteps, totalSteps } = length;
   if (!Number.isInteger(warmupSteps) || warmupSteps < 0) throw expected('warmupSteps', 'to be a whole number, 0 or more', warmupSteps, 'count it in optimizer updates');
   if (type !== 'constant' && !(Number.isFinite(totalSteps) && totalSteps >= 0)) {
     throw expected('totalSteps', `to be a number of optimizer updates for the ${type} schedule`, totalSteps, "give `maxSteps`, or use 'constant'");
   }
   const shape = shapes[type];
-  return (step) => {
-    if (step < warmupSteps) return step / warmupSteps;
-    return Math.max(0, shape(Math.min(1, (step - warmupSteps) / Math.max(1, totalSteps - warmupSteps))));
-  };
+  return (step) => (step < warmupSteps ? step / warmupSteps : Math.max(0, shape(step, length)));
 }
 
 /**

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { test } from 'node:test';
+import { InputError } from '../errors.ts';
+import { encodeChat, hasChatTemplate, renderChat } from './chat-template.ts';
+import { stopIds } from './stop-ids.ts';
+import { Tokenizer } from './tokenizer.ts';
+
+const read = (name: string): Record<string, unknown> => JSON.parse(fs.readFileSync(new URL(`../../test/fixtures/tokenizer/${name}`, import.meta.url), 'utf8')) as Record<string, unknown>;
+const withTemplate = (template: unknown, chatTemplate?: string): Tokenizer =>
+  new Tokenizer({ tokenizerJson: read('tokenizer.json'), tokenizerConfig: { ...read('tokenizer_config.json'), chat_template: template }, chatTemplate });
+const user = [{ role: 'user', content: 'Hi' }];
+
+test('renders messages, with and without the generation prompt', () => {
+  const tokenizer = new Tokenizer({ tokenizerJson: read('tokenizer.json'), tokenizerConfig: read('tokenizer_config.json') });
+  assert.equal(renderChat(tokenizer, user), '<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n');
+  assert.equal(renderChat(tokenizer, user, { addGenerationPrompt: false }), '<|im_start|>user\nHi<|im_end|>\n');
+  assert.ok(hasChatTemplate(tokenizer.files));
+});
+
+test('a BOS that the template writes is not doubled by the post-processor', () => {
+  const tokenizer = withTemplate('<|endoftext|>{{ messages[0].content }}');
+  assert.equal(tokenizer.encode('Hi')[0], 0, 'the post-processor writes id 0');
+  const { text, ids } = encodeChat(tokenizer, user);
+  assert.equal(text, '<|endoftext|>Hi');
+  assert.deepEqual(ids, tokenizer.encode('Hi'));
+});
+
+test('the template sees special tokens, tools, documents and extra variables', () => {
+  const tokenizer = withTemplate('{{ bos_token }}|{{ eos_token }}|{{ tools is none }}|{{ documents is none }}|{{ enable_thinking }}|{% for t in tools or [] %}{{ t | tojson }}{% endfor %}');
+  assert.equal(renderChat(tokenizer, user, { kwargs: { enable_thinking: false } }), '<|im_start|>|<|im_end|>|true|true|false|'.replaceAll('true', 'True').replace('false', 'False'));
+  assert.match(renderChat(tokenizer, user, { tools: [{ name: 'add', parameters: { a: 1 } }] }), /\|\{"name": "add", "parameters": \{"a": 1\}\}$/);
+});
+
+test('raise_exception and strftime_now are there', () => {
+  const refusing = withTemplate("{{ raise_exception('roles must alternate') }}");
+  assert.throws(() => renderChat(refusing, user), (error: unknown) => error instanceof InputError && /roles must alternate/.test(error.message));
+  assert.equal(renderChat(withTemplate("{{ strftime_now('%Y') }}"), user), String(new Date().getFullYear()));
+});
+
+test('of named templates the default is taken, tool_use where there are tools; a file of its own goes first', () => {
+  const named = [{ name: 'default', template: 'D' }, { name: 'tool_use', template: 'T' }];
+  assert.equal(renderChat(withTemplate(named), user), 'D');
+  assert.equal(renderChat(withTemplate(named), user, { tools: [] }), 'T');
+  assert.equal(renderChat(withTemplate(named.slice(0, 1)), user, { tools: [] }), 'D');
+  assert.equal(renderChat(withTemplate(named, 'F'), user), 'F');
+  assert.throws(() => renderChat(withTemplate([{ name: 'rag', template: 'R' }]), user), /named `default`, got rag/);
+});
+
+test('no template, or one that is no Jinja, is an error that says what to do', () => {
+  assert.equal(hasChatTemplate(withTemplate(null).files), false);
+  assert.throws(() => renderChat(withTemplate(null), user), (error: unknown) => error instanceof InputError && /give the prompt as plain text/.test(error.message));
+  assert.throws(() => renderChat(withTemplate('{% for %}'), user), /valid Jinja/);
+});
+
+test('every declared end of sequence stops', () => {
+  const tokenizer = { eosId: 2 };
+  assert.deepEqual([...stopIds({ config: { eos_token_id: 7 }, generationConfig: { eos_token_id: [7, 9] }, tokenizer })].sort(), [2, 7, 9]);
+  assert.deepEqual([...stopIds({ config: {}, generationConfig: null, tokenizer: { eosId: null } })], []);
+  assert.deepEqual([...stopIds({ config: { eos_token_id: null }, generationConfig: null, tokenizer })], [2]);
+  assert.throws(() => stopIds({ config: { eos_token_id: ['</s>'] }, generationConfig: null, tokenizer }), InputError);
+});
