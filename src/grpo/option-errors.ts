@@ -17,7 +17,6 @@ const namesElsewhere: Readonly<Record<string, string>> = {
   modelNameOrPath: 'model',
   maxNewTokens: 'maxCompletionLength',
   peftConfig: 'lora',
-  lossAggregation: 'lossType',
   bf16: 'dtype',
   fp16: 'dtype',
 };

@@ -104,12 +104,16 @@ export async function trainingPass(decoder: Decoder, batch: PackedBatch, { check
 // Autograd would build a dense [V, H] gradient of the lookup and add it; adding the N rows is enough.
 function addEmbeddingGradient({ embedding }: Decoder, batch: PackedBatch, gradient: Tensor): void {
   if (!embedding.requiresGrad) return;
-  scope(() => noGrad(() => ops.indexAdd_(gradientOf(embedding), 0, batch.ids, gradient)));
+  scope(() => {
+    noGrad(() => ops.indexAdd_(gradientOf(embedding), 0, batch.ids, gradient));
+  });
 }
 
-/** The gradient of a weight, made of zeros when there is none yet. */
+/** The gradient of a weight, made of zeros when there is none yet. Call it inside a scope. */
 export function gradientOf(weight: Tensor): Tensor {
-  if (!weight.grad) scope(() => noGrad(() => (weight.grad = ops.zerosLike(weight))));
+  const present = weight.grad;
+  if (present) return present;
+  weight.grad = noGrad(() => ops.zerosLike(weight));
   return weight.grad!;
 }
 

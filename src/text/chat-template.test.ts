@@ -27,8 +27,8 @@ test('a BOS that the template writes is not doubled by the post-processor', () =
 });
 
 test('the template sees special tokens, tools, documents and extra variables', () => {
-  const tokenizer = withTemplate('{{ bos_token }}|{{ eos_token }}|{{ tools is none }}|{{ documents is none }}|{{ enable_thinking }}|{% for t in tools or [] %}{{ t | tojson }}{% endfor %}');
-  assert.equal(renderChat(tokenizer, user, { kwargs: { enable_thinking: false } }), '<|im_start|>|<|im_end|>|true|true|false|'.replaceAll('true', 'True').replace('false', 'False'));
+  const tokenizer = withTemplate(`{{ bos_token }}|{{ eos_token }}|{{ 'no tools' if tools is none }}|{{ 'no documents' if documents is none }}|{{ 'thinks' if enable_thinking else 'quick' }}|{% for t in tools or [] %}{{ t | tojson }}{% endfor %}`);
+  assert.equal(renderChat(tokenizer, user, { kwargs: { enable_thinking: false } }), '<|im_start|>|<|im_end|>|no tools|no documents|quick|');
   assert.match(renderChat(tokenizer, user, { tools: [{ name: 'add', parameters: { a: 1 } }] }), /\|\{"name": "add", "parameters": \{"a": 1\}\}$/);
 });
 

@@ -16,7 +16,7 @@ export interface DecodeOptions {
 /** A token that stands for one byte; a run of them reads as a whole, all of it U+FFFD if the run is no UTF-8. */
 const BYTE_TOKEN = /^<0x[0-9A-F]{2}>$/;
 
-/** Text to token ids and back, equal to Python's tokenizers on the same files. */
+/** Text to token ids and back; for byte-level BPE equal to Python's tokenizers on the same files. */
 export class Tokenizer {
   /** The files it was built from, untouched; what a saved model gets. */
   readonly files: TokenizerFiles;

@@ -16,8 +16,9 @@ for (const { rates, ...options } of schedules) {
   });
 }
 
+const rates = (type: ScheduleName): number[] => [0, 1, 2, 6, 10].map((step) => learningRateAt(step, { type, learningRate: 8, warmupSteps: 2, totalSteps: 10 }));
+
 test('by hand: warm-up of 2 in 10, rate 8', () => {
-  const rates = (type: ScheduleName): number[] => [0, 1, 2, 6, 10].map((step) => learningRateAt(step, { type, learningRate: 8, warmupSteps: 2, totalSteps: 10 }));
   assert.deepEqual(rates('linear'), [0, 4, 8, 4, 0]);
   assert.deepEqual(rates('constant'), [0, 4, 8, 8, 8]);
   const cosine = rates('cosine');

@@ -1,7 +1,7 @@
 /** Long work over many tensors, cut so that JavaScript's event loop is never blocked for long. */
 import type { Tensor } from '../tensor/tensor.ts';
 
-/** Elements handled between two turns of the event loop: about 0.1 s of an AdamW step on two cores. */
+/** Elements handled between two turns of the event loop: well under 0.1 s of an AdamW step on two cores. */
 export const SLICE_ELEMENTS = 20_000_000;
 
 /**

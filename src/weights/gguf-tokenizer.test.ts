@@ -63,11 +63,11 @@ test('user-defined tokens are added but not special; a token named __proto__ sta
   const { tokenizerJson } = build({
     'tokenizer.ggml.tokens': named,
     'tokenizer.ggml.merges': [],
-    'tokenizer.ggml.token_type': Int32Array.from(named, (_, id) => (id === 599 ? 4 : 1)),
+    'tokenizer.ggml.token_type': Int32Array.from(named, (_, id) => (id === 499 ? 4 : 1)),
   });
   const added = tokenizerJson['added_tokens'] as { id: number; special: boolean }[];
-  assert.deepEqual(added.map(({ id, special }) => [id, special]), [[0, true], [1, true], [2, true], [599, false]]);
-  assert.deepEqual(Object.getOwnPropertyDescriptor((tokenizerJson['model'] as typeof model).vocab, '__proto__')?.value, 599);
+  assert.deepEqual(added.map(({ id, special }) => [id, special]), [[0, true], [1, true], [2, true], [499, false]]);
+  assert.deepEqual(Object.getOwnPropertyDescriptor((tokenizerJson['model'] as typeof model).vocab, '__proto__')?.value, 499);
 });
 
 const refusals: [string, Record<string, GgufValue | undefined>, RegExp][] = [
@@ -76,8 +76,8 @@ const refusals: [string, Record<string, GgufValue | undefined>, RegExp][] = [
   ['a pre-tokenizer named like a property of objects', { 'tokenizer.ggml.pre': 'constructor' }, /got constructor/],
   ['no pre-tokenizer', { 'tokenizer.ggml.pre': undefined }, /got none/],
   ['a token twice', { 'tokenizer.ggml.tokens': ['a', 'a'] }, /2 different tokens, got 1/],
-  ['a list of types of another length', { 'tokenizer.ggml.token_type': Int32Array.of(1) }, /600 token types/],
-  ['a BOS id outside the vocabulary', { 'tokenizer.ggml.bos_token_id': 600 }, /inside its 600 tokens, got 600/],
+  ['a list of types of another length', { 'tokenizer.ggml.token_type': Int32Array.of(1) }, /500 token types/],
+  ['a BOS id outside the vocabulary', { 'tokenizer.ggml.bos_token_id': 500 }, /inside its 500 tokens, got 500/],
   ['a BOS that is asked for and not named', { 'tokenizer.ggml.bos_token_id': undefined, 'tokenizer.ggml.add_bos_token': true }, /an id for `bos_token`/],
   ['a merge of unknown tokens', { 'tokenizer.ggml.merges': ['zzz yyy'] }, /merges of two tokens/],
   ['a merge of one token', { 'tokenizer.ggml.merges': ['a'] }, /merges of two tokens/],

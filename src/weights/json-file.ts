@@ -22,7 +22,7 @@ export function readJsonIfThere(path: string): JsonObject | null {
   try {
     text = fs.readFileSync(path, 'utf8');
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    if (['ENOENT', 'ENOTDIR'].includes((cause as NodeJS.ErrnoException).code ?? '')) return null;
     throw cause;
   }
   return parseJsonObject(text, path);

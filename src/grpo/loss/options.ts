@@ -187,8 +187,9 @@ function assertOneOf(name: string, value: unknown, known: readonly string[]): vo
 function refuseMisspelt(options: object): void {
   for (const key of Object.keys(options)) {
     if (optionNames.includes(key)) continue;
+    // One slip, snake_case or other capitals; two slips would take a run's minCompletionLength for maxCompletionLength.
     const plain = key.replaceAll(/[-_]/g, '').toLowerCase();
-    const near = optionNames.find((name) => editDistance(plain, name.toLowerCase()) <= (name.length > 5 ? 2 : 1));
+    const near = optionNames.find((name) => editDistance(plain, name.toLowerCase()) <= 1);
     if (near) throw expected('options', 'to have known names', key, `did you mean \`${near}\`?`);
   }
 }

@@ -79,8 +79,10 @@ test('vespo: φ is 1 at w = 1, exp(λ + k·log w − λ·w) elsewhere, by the si
   near([...term.phi!.toArray()].map(Number), [positive, negative]);
 });
 
+/** φ for Â ≥ 0 with k 2 and λ 3. */
+const phi = (logW: number): number => Math.exp(3 + 2 * logW - 3 * Math.exp(logW));
+
 test('vespo: w holds the sampler correction, per token or once per row; a masked one is log 1e-8', () => {
-  const phi = (logW: number): number => Math.exp(3 + 2 * logW - 3 * Math.exp(logW));
   const options: LossOptions = { lossType: 'vespo' };
   near(run(options, row([2, 1], [1, 1], { samplerRatio: f64([0.5, 1.5]) })).slopes, [-phi(Math.log(1.5)), -phi(Math.log(1.5))]);
   near(run(options, row([2, 1], [1, 1], { samplerRatio: f64([0.5], [1, 1]) })).slopes, [-1, -1]);

@@ -15,8 +15,8 @@ test('a token the sampler has no log-probability for has the difference 0 and is
 
 // TRL 1.16.0 with the bounds 0.8 and 3; e^1.5 is above, e^−0.3 below.
 const wanted: Record<SamplerCorrectionMode, number[]> = {
-  tokenTruncate: [1.64872, 2.71828, 0.8, 1],
-  tokenMask: [1.64872, 2.71828, 0, 1],
+  tokenTruncate: [1.64872, Math.E, 0.8, 1],
+  tokenMask: [1.64872, Math.E, 0, 1],
   sequenceTruncate: [3, 0.8],
   sequenceMask: [0, 0],
 };
