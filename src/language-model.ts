@@ -1,8 +1,8 @@
 /** A language model for programs: generate, score, save. A face over the rooms, not a room. */
 import { availableParallelism } from 'node:os';
-import { expected } from './errors.ts';
+import { InputError, expected } from './errors.ts';
 import { generate } from './generate/engine.ts';
-import { cutAtStop } from './generate/stop.ts';
+import { StopStringFilter, cutAtStop } from './generate/stop.ts';
 import type { Decoder } from './model/decoder.ts';
 import { disposeModel, loadNetwork, saveModel } from './model/load.ts';
 import type { LoadedModel, LoadOptions } from './model/load.ts';
@@ -14,6 +14,7 @@ import { encodeChat } from './text/chat-template.ts';
 import type { Message } from './text/message.ts';
 import { stopIds } from './text/stop-ids.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
+import { cutIntoMicroBatches } from './training/pack.ts';
 import { scoreBatch } from './training/update.ts';
 
 /** How `generate` draws. What is not given comes from the model's generation_config.json, then from these defaults. */
@@ -43,7 +44,7 @@ export interface GenerateOptions {
   chatTemplateKwargs?: Record<string, unknown>;
   /** For messages: tool descriptions for the chat template. */
   tools?: Record<string, unknown>[];
-  /** Called with each new piece of text; pieces never split a character. */
+  /** Called with each new piece of text; pieces never split a character, and together they are the text. */
   onText?: (text: string, sample: number) => void;
   signal?: AbortSignal;
 }
@@ -101,9 +102,10 @@ export class LanguageModel implements LoadedModel {
    * @throws InputError for an empty prompt, one beyond the context, or options that cannot be used
    */
   async generate(prompt: string | readonly Message[] | readonly number[], options: GenerateOptions = {}): Promise<Generation> {
+    refuseUnknown(options);
     const { text, ids } = this.#read(prompt, options);
     const settings = this.#settings(options);
-    const streams = Array.from({ length: settings.count }, () => this.tokenizer.decoder());
+    const feeds = Array.from({ length: options.onText ? settings.count : 0 }, (_, sample) => this.#textFeed(settings.stopStrings, (piece) => options.onText!(piece, sample)));
     const [completions] = await generate(this.decoder, [{ ids, count: settings.count }], {
       ...settings,
       stopIds: stopIds(this),
@@ -111,8 +113,9 @@ export class LanguageModel implements LoadedModel {
       slots: 32,
       textStream: () => this.tokenizer.decoder(),
       ...(options.signal ? { signal: options.signal } : {}),
-      ...(options.onText ? { onToken: (_: number, sample: number, id: number) => options.onText!(streams[sample]!.push(id), sample) } : {}),
+      ...(options.onText ? { onToken: (_: number, sample: number, id: number) => feeds[sample]!.push(id) } : {}),
     });
+    for (const feed of feeds) feed.end();
     return {
       prompt: text,
       completions: completions!.map(({ ids: generated, finishReason, logprobs }) => ({
@@ -129,19 +132,25 @@ export class LanguageModel implements LoadedModel {
    *
    * @param promptIds [B] of token ids
    * @param completionIds [B] of token ids
+   * @throws InputError when they do not match, a prompt is empty, or one with its completion exceeds the context
    */
   async logprobs(promptIds: readonly (readonly number[])[], completionIds: readonly (readonly number[])[], { temperature = 1 } = {}): Promise<ScoredCompletions> {
     if (promptIds.length !== completionIds.length) {
       throw expected('completionIds', `to have one entry per prompt (${promptIds.length})`, completionIds.length, 'give as many');
     }
-    const trees = promptIds.map((prompt, row) => ({ prompt, completions: [completionIds[row]!] }));
-    const batch = packTrees(trees, this.decoder.config.contextLength, this.decoder.dtype);
-    try {
-      const scored = await scoreBatch(this.decoder, batch, temperature);
-      return spreadRows(completionIds.map((ids) => ids.length), scored);
-    } finally {
-      disposeBatch(batch);
+    if (!(temperature > 0 && Number.isFinite(temperature))) throw expected('temperature', 'to be a number above 0', temperature, 'use 1 for the model as it is');
+    const lengths = promptIds.map((prompt, row) => ({ prompt: prompt.length, completions: [completionIds[row]!.length] }));
+    const scored: { logprobs: Float32Array; entropy: Float32Array }[] = [];
+    for (const parts of cutIntoMicroBatches(lengths, { tokens: scoredTogether })) {
+      const trees = parts.map(({ group }) => ({ prompt: promptIds[group]!, completions: [completionIds[group]!] }));
+      const batch = packTrees(trees, this.decoder.config.contextLength, this.decoder.dtype);
+      try {
+        scored.push(await scoreBatch(this.decoder, batch, temperature));
+      } finally {
+        disposeBatch(batch);
+      }
     }
+    return spreadRows(completionIds.map((ids) => ids.length), scored);
   }
 
   /** Writes a folder in Hugging Face layout. `dtype` left out keeps the type in memory. */
@@ -160,6 +169,19 @@ export class LanguageModel implements LoadedModel {
     return encodeChat(this.tokenizer, prompt, { kwargs: options.chatTemplateKwargs ?? {}, tools: options.tools ?? null });
   }
 
+  /** Hands one completion's text on, token by token. */
+  #textFeed(stopStrings: readonly string[], onText: (piece: string) => void): { push(id: number): void; end(): void } {
+    const decoder = this.tokenizer.decoder();
+    const filter = new StopStringFilter(stopStrings);
+    const give = (piece: string) => {
+      if (piece !== '') onText(piece);
+    };
+    return {
+      push: (id) => give(filter.push(decoder.push(id))),
+      end: () => give(filter.push(decoder.flush()) + filter.flush()),
+    };
+  }
+
   /** Options given, then the model's own, then the defaults; what comes from the model is said. */
   #settings(options: GenerateOptions) {
     const own = this.generationConfig ?? {};
@@ -174,6 +196,7 @@ export class LanguageModel implements LoadedModel {
     };
     // generation_config.json says do_sample: false where greedy decoding is meant.
     const greedy = options.temperature === undefined && own.do_sample === false;
+    if (greedy) taken.push('temperature 0 (do_sample false)');
     const settings = {
       temperature: greedy ? 0 : pick('temperature', 'temperature', 1),
       topP: pick('topP', 'top_p', 1),
@@ -183,9 +206,12 @@ export class LanguageModel implements LoadedModel {
       maxNewTokens: pick('maxNewTokens', 'max_new_tokens', 256),
       minNewTokens: pick('minNewTokens', 'min_new_tokens', 0),
       count: pick('numReturnSequences', 'num_return_sequences', 1),
-      seed: options.seed ?? 42,
+      seed: checked('seed', options.seed ?? 42),
       stopStrings: options.stopStrings ?? [],
     };
+    if (!settings.stopStrings.every((stop) => typeof stop === 'string' && stop !== '')) {
+      throw expected('stopStrings', 'to be texts that are not empty', settings.stopStrings, 'leave the empty ones out');
+    }
     if (taken.length > 0) this.#onMessage?.(`from the model's generation_config.json: ${taken.join(', ')}`);
     return settings;
   }
@@ -200,11 +226,21 @@ const ranges: Partial<Record<keyof GenerateOptions, [test: (value: number) => bo
   maxNewTokens: [(value) => Number.isInteger(value) && value >= 1, 'to be a whole number, 1 or more'],
   minNewTokens: [(value) => Number.isInteger(value) && value >= 0, 'to be a whole number, 0 or more'],
   numReturnSequences: [(value) => Number.isInteger(value) && value >= 1, 'to be a whole number, 1 or more'],
+  seed: [(value) => Number.isInteger(value), 'to be a whole number'],
 };
+
+const others: readonly (keyof GenerateOptions)[] = ['stopStrings', 'addSpecialTokens', 'chatTemplateKwargs', 'tools', 'onText', 'signal'];
+
+function refuseUnknown(options: GenerateOptions): void {
+  const known = [...Object.keys(ranges), ...others];
+  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  throw new InputError(`Expected the options of generate() to be among ${known.join(', ')}, got \`${unknown}\`; correct the name.`, { name: unknown, known });
+}
 
 function checked(name: keyof GenerateOptions, value: unknown): number {
   const [test, wanted] = ranges[name]!;
-  if (typeof value === 'number' && test(value)) return value;
+  if (typeof value === 'number' && Number.isFinite(value) && test(value)) return value;
   throw expected(name, wanted, value, 'correct the value');
 }
 
@@ -212,16 +248,23 @@ function isIds(prompt: readonly Message[] | readonly number[]): prompt is readon
   return prompt.every((item) => typeof item === 'number');
 }
 
-function spreadRows(lengths: readonly number[], scored: { logprobs: Float32Array; entropy: Float32Array }): ScoredCompletions {
+/** Tokens of `logprobs` that go through the network together: more would make nothing faster. */
+const scoredTogether = 2048;
+
+/** Values of all completion tokens, part after part, as [B, T]. */
+function spreadRows(lengths: readonly number[], scored: readonly { logprobs: Float32Array; entropy: Float32Array }[]): ScoredCompletions {
   const longest = Math.max(0, ...lengths);
   const shape = [lengths.length, longest];
   const rows = { logprobs: new Float32Array(lengths.length * longest), entropy: new Float32Array(lengths.length * longest) };
   const mask = new Uint8Array(lengths.length * longest);
-  let start = 0;
-  lengths.forEach((length, row) => {
-    for (const name of ['logprobs', 'entropy'] as const) rows[name].set(scored[name].subarray(start, start + length), row * longest);
-    mask.fill(1, row * longest, row * longest + length);
-    start += length;
-  });
+  for (const name of ['logprobs', 'entropy'] as const) {
+    const flat = scored.flatMap((part) => [...part[name]]);
+    let start = 0;
+    lengths.forEach((length, row) => {
+      rows[name].set(flat.slice(start, start + length), row * longest);
+      start += length;
+    });
+  }
+  lengths.forEach((length, row) => mask.fill(1, row * longest, row * longest + length));
   return { logprobs: tensor(rows.logprobs, shape), entropy: tensor(rows.entropy, shape), mask: tensor(mask, shape) };
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import { describe, test } from 'node:test';
-import type { GrpoOptions } from '../grpo/options.ts';
+import type { GrpoOptions } from '../grpo/option-schema.ts';
 import { dryRunText } from './dry-run-text.ts';
 import type { Io } from './io.ts';
 import { checkOptions, runInterruptibly } from './training.ts';

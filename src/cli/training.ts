@@ -1,7 +1,8 @@
 /** What `tsrl run` and `tsrl grpo` share: from options to a finished, failed or interrupted run. */
 import type { EventEmitter } from 'node:events';
 import { InputError } from '../errors.ts';
-import { resolveOptions, type GrpoOptions } from '../grpo/options.ts';
+import type { GrpoOptions } from '../grpo/option-schema.ts';
+import { resolveOptions } from '../grpo/options.ts';
 import { UsageError, kebab, given, type Assignment, type ParsedFlags } from './flags.ts';
 import { exitCode, type Io } from './io.ts';
 

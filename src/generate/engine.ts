@@ -156,6 +156,7 @@ class GenerationRun {
       if (free <= 0) return;
       const entering = Math.min(free, request.count - request.started);
       if (entering === 0) continue;
+      this.#options.signal?.throwIfAborted();
       if (!request.prompt) await this.#prefill(request);
       const rows = Array.from({ length: entering }, (_, i) => this.#newRow(request, request.started + i));
       request.started += entering;
@@ -231,6 +232,7 @@ class GenerationRun {
   /** Runs the prompt once, keeping its keys and values and the logits behind it. */
   async #prefill(request: WaitingRequest): Promise<void> {
     const decoder = this.#decoder;
+    let { x, rotary } = this.#embed(request.ids, request.ids.map((_, i) => i));
     const batch = packTrees([{ prompt: request.ids, completions: [] }], decoder.config.contextLength, decoder.dtype);
     const cache: PromptCache = { keys: [], values: [] };
     request.prompt = cache;
@@ -241,7 +243,6 @@ class GenerationRun {
       cache.values.push(headsFirst(v));
       return inner(q, k, v);
     };
-    let { x, rotary } = this.#embed(request.ids, request.ids.map((_, i) => i));
     try {
       for (let i = 0; i < decoder.config.layers; i++) {
         x = this.#layer(i, x, rotary, attend);

@@ -84,7 +84,8 @@ function suppress(scores: Tensor, rows: readonly RowDraw[]): Tensor {
   const vocabulary = scores.size(1);
   const marks = new Uint8Array(rows.length * vocabulary);
   rows.forEach((row, r) => {
-    for (const id of row.suppressed) marks[r * vocabulary + id] = 1;
+    // A tokenizer may declare ids that the head does not have.
+    for (const id of row.suppressed) if (id < vocabulary) marks[r * vocabulary + id] = 1;
   });
   return ops.maskedFill(scores, tensor(marks, [rows.length, vocabulary], 'bool'), -Infinity);
 }

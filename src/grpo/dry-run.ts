@@ -1,6 +1,6 @@
 /** The rehearsal of a run: everything up to the rewards of one group, and nothing written or updated. */
 import { resolveOptions } from './options.ts';
-import type { GrpoOptions } from './options.ts';
+import type { GrpoOptions } from './option-schema.ts';
 import { disposeDecoder } from '../model/decoder.ts';
 import { disposeModel } from '../model/load.ts';
 import type { RunContext } from './trainer.ts';
@@ -8,7 +8,9 @@ import { readPrompt } from './prompts.ts';
 import { scoreRound } from './reward.ts';
 import { rollout } from './rollout.ts';
 import { prepare, start } from './start.ts';
-import { assignAdvantages } from './train.ts';
+import type { Run } from './start.ts';
+import { assignAdvantages, nothingDrawn } from './train.ts';
+import type { Prompt } from './types.ts';
 
 /** What a rehearsal shows. */
 export interface DryRunReport {
@@ -36,9 +38,7 @@ export async function dryRun(input: GrpoOptions, { stream = process.stderr }: Ru
   const say = (line: string) => stream?.write(`${line}\n`);
   const run = await start(await prepare(options, say), say);
   try {
-    const drawn = (await run.rounds.next())!;
-    const { row, index } = drawn.rows[0]!;
-    const prompt = readPrompt(row, run.survey?.positions[index] ?? index, run.prompts)!;
+    const prompt = await firstPrompt(run);
     const groups = await rollout(run.policy, [prompt], { ...options, slots: run.plan.slots }, 0);
     const scored = await scoreRound(groups, { specs: options.rewards, timeoutMs: options.rewardTimeoutMs, slots: run.slots, monitor: run.monitor, step: 1, progress: 0 });
     assignAdvantages(groups, scored, { ...options, klPlacement: 'loss' });
@@ -65,4 +65,14 @@ export async function dryRun(input: GrpoOptions, { stream = process.stderr }: Ru
     if (run.reference) disposeDecoder(run.reference);
     if ('opened' in run.model) disposeModel(run.policy);
   }
+}
+
+async function firstPrompt({ rounds, survey, prompts, options }: Run): Promise<Prompt> {
+  for (let drawn = await rounds.next(); drawn; drawn = await rounds.next()) {
+    for (const { row, index } of drawn.rows) {
+      const prompt = readPrompt(row, survey?.positions[index] ?? index, prompts);
+      if (prompt) return prompt;
+    }
+  }
+  throw nothingDrawn(options);
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { cautions, refusals } from './option-rules.ts';
-import { resolveOptions, type GrpoOptions } from './options.ts';
+import type { GrpoOptions } from './option-schema.ts';
+import { resolveOptions } from './options.ts';
 
 async function* endless(): AsyncGenerator<{ prompt: string }> {
   for (;;) yield { prompt: 'a' };

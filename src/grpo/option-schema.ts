@@ -191,11 +191,11 @@ const optimiser = {
   weightDecay: option(notNegative().default(0), { meaning: 'Decoupled weight decay; never on norms and biases' }),
   maxGradNorm: option(positive().nullable().default(1), { meaning: 'Gradients are scaled down to this norm' }),
   lrSchedulerType: option(
-    z.union([z.enum(['linear', 'constant', 'cosine']), objectOf<object>()]).default('linear'),
+    z.union([z.enum(['linear', 'constant', 'cosine']), functionOf<(step: number) => number>()]).default('linear'),
     {
-      meaning: 'Learning rate after the warm-up: falls to 0 linearly or as a cosine, or stays; or an object of the schedule interface',
-      written: "'linear' | 'constant' | 'cosine' | schedule",
-      wanted: "to be 'linear', 'constant', 'cosine' or a schedule",
+      meaning: 'Learning rate after the warm-up: falls to 0 linearly or as a cosine, or stays; or a function from updates done to the share of `learningRate`',
+      written: "'linear' | 'constant' | 'cosine' | (step) => number",
+      wanted: "to be 'linear', 'constant', 'cosine' or a function of the step",
     },
   ),
   warmupSteps: option(whole(0).default(0), { meaning: 'Updates over which the learning rate rises from 0' }),

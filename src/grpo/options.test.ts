@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { InputError } from '../errors.ts';
 import { notYetNames } from './option-schema.ts';
-import { resolveOptions, type GrpoOptions } from './options.ts';
+import type { GrpoOptions } from './option-schema.ts';
+import { resolveOptions } from './options.ts';
 
 const length = (): number => 0;
 const base: GrpoOptions = { model: './m', dataset: [{ prompt: 'a' }], rewards: { length } };

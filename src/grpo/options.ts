@@ -8,8 +8,6 @@ import type { Caution, Refusal } from './option-rules.ts';
 import { notYetNames, optionSchema } from './option-schema.ts';
 import type { GrpoOptions, ValidOptions } from './option-schema.ts';
 
-export type { GrpoOptions } from './option-schema.ts';
-export type { Callback, CallbackEvent, PromptFunction } from './option-types.ts';
 
 /** Every option of a run with its value; rewards as a list with names and weights. */
 export type ResolvedOptions = Omit<ValidOptions, 'rewards' | 'rewardWeights'> & { rewards: RewardSpec[] };

@@ -34,25 +34,34 @@ export function promptLimit({ maxPromptLength, maxCompletionLength }: Pick<Resol
  * @throws InputError for a missing column, an empty prompt, messages without a chat template, or a prompt that is too long
  */
 export function readPrompt(row: Row, index: number, settings: PromptSettings): Prompt | null {
-  const { tokenizer, limit, promptTooLong } = settings;
+  return withinLimit(encodePrompt(row, index, settings), settings);
+}
+
+function withinLimit(prompt: Prompt, { tokenizer, limit, promptTooLong }: PromptSettings): Prompt | null {
+  if (prompt.ids.length <= limit) return prompt;
+  if (promptTooLong === 'skip') return null;
+  if (promptTooLong === 'truncateLeft') {
+    const ids = prompt.ids.slice(-limit);
+    return { ...prompt, ids, text: tokenizer.decode(ids, { skipSpecialTokens: false }) };
+  }
+  throw expected(
+    'prompt',
+    `to have at most ${limit} tokens`,
+    `${prompt.ids.length} tokens in row ${prompt.index}`,
+    "raise `maxPromptLength`, or set `promptTooLong` to 'skip' or 'truncateLeft'",
+  );
+}
+
+/** What a row asks, as long as it is. */
+function encodePrompt(row: Row, index: number, settings: PromptSettings): Prompt {
+  const { tokenizer } = settings;
   const source = promptOf(row, index, settings.prompt);
   const read =
     typeof source === 'string'
       ? { text: source, ids: tokenizer.encode(source, { addSpecialTokens: settings.addSpecialTokens }) }
       : encodeChat(tokenizer, source, { kwargs: settings.chatTemplateKwargs });
   if (read.ids.length === 0) throw expected('prompt', 'to have at least one token', source, `correct row ${index}`);
-  if (read.ids.length <= limit) return { index, row, source, ...read };
-  if (promptTooLong === 'skip') return null;
-  if (promptTooLong === 'truncateLeft') {
-    const ids = read.ids.slice(-limit);
-    return { index, row, source, ids, text: tokenizer.decode(ids, { skipSpecialTokens: false }) };
-  }
-  throw expected(
-    'prompt',
-    `to have at most ${limit} tokens`,
-    `${read.ids.length} tokens in row ${index}`,
-    "raise `maxPromptLength`, or set `promptTooLong` to 'skip' or 'truncateLeft'",
-  );
+  return { index, row, source, ...read };
 }
 
 /** What is known of a dataset's prompts before the first step. */
@@ -71,7 +80,8 @@ export interface PromptSurvey {
 export async function surveyPrompts(rows: readonly Row[], settings: PromptSettings): Promise<PromptSurvey> {
   const survey: PromptSurvey = { rows: [], positions: [], lengths: [], plainStrings: 0, skipped: 0, truncated: 0 };
   for (const [index, row] of rows.entries()) {
-    const prompt = readPrompt(row, index, settings);
+    const asked = encodePrompt(row, index, settings);
+    const prompt = withinLimit(asked, settings);
     await breathe();
     if (!prompt) {
       survey.skipped += 1;
@@ -81,7 +91,7 @@ export async function surveyPrompts(rows: readonly Row[], settings: PromptSettin
     survey.positions.push(index);
     survey.lengths.push(prompt.ids.length);
     if (typeof prompt.source === 'string') survey.plainStrings += 1;
-    if (settings.promptTooLong === 'truncateLeft' && prompt.ids.length === settings.limit) survey.truncated += 1;
+    if (prompt.ids.length < asked.ids.length) survey.truncated += 1;
   }
   if (survey.rows.length === 0) {
     throw expected('dataset', `to hold a prompt of at most ${settings.limit} tokens`, `${rows.length} longer ones, all skipped`, 'raise `maxPromptLength`');

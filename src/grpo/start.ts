@@ -39,6 +39,7 @@ export interface Prepared {
   rounds: Rounds;
   /** Optimizer updates of the whole run. */
   totalSteps: number;
+  schedule: Schedule;
   prompts: PromptSettings;
   /** null for a dataset whose rows come one by one. */
   survey: PromptSurvey | null;
@@ -57,7 +58,6 @@ export interface Run extends Prepared {
   /** null at β = 0. */
   reference: Decoder | null;
   optimizer: Optimizer;
-  schedule: Schedule;
   plan: Plan;
   slots: Slots;
   monitor: RewardErrorMonitor;
@@ -66,6 +66,7 @@ export interface Run extends Prepared {
 /** Checks everything that can be checked without weights. */
 export async function prepare(options: ResolvedOptions, onMessage: (line: string) => void): Promise<Prepared> {
   chooseDevice(options.device);
+  assertParts(options);
   if (chooseDType(options.dtype).dtype !== 'float32') {
     throw expected('dtype', "to be 'auto' or 'float32' for training", options.dtype, 'other types are not part of this version yet');
   }
@@ -86,7 +87,9 @@ export async function prepare(options: ResolvedOptions, onMessage: (line: string
         ? createRounds(survey!.rows, { roundSize, seed: options.seed, shuffle: options.shuffleDataset, epochs: options.numTrainEpochs })
         : createStreamRounds(dataset.rows, { roundSize });
     const planned = rounds.totalRounds * options.stepsPerGeneration * options.numIterations;
-    return { options, model, tokenizer, rounds, totalSteps: Math.min(options.maxSteps ?? Infinity, planned), prompts, survey };
+    const totalSteps = Math.min(options.maxSteps ?? Infinity, planned);
+    const schedule = scheduleOf(options.lrSchedulerType, { warmupSteps: warmupSteps(options, totalSteps), totalSteps });
+    return { options, model, tokenizer, rounds, totalSteps, schedule, prompts, survey };
   } catch (error) {
     if ('opened' in model) model.opened.checkpoint.close();
     throw error;
@@ -95,7 +98,7 @@ export async function prepare(options: ResolvedOptions, onMessage: (line: string
 
 /** Reads the weights and makes what the loop needs beside them. */
 export async function start(prepared: Prepared, onMessage: (line: string) => void): Promise<Run> {
-  const { options, model, tokenizer, totalSteps } = prepared;
+  const { options, model, tokenizer } = prepared;
   native().setThreads(options.threads ?? availableParallelism());
   const read = 'loaded' in model ? model.loaded : await readModel(model.opened, { dtype: options.dtype, attention: options.attention, onMessage });
   const policy: LoadedModel = { ...read, tokenizer };
@@ -108,7 +111,6 @@ export async function start(prepared: Prepared, onMessage: (line: string) => voi
     policy,
     reference: options.beta === 0 ? null : copyDecoder(decoder),
     optimizer: makeOptimizer(decoder, options),
-    schedule: scheduleOf(options.lrSchedulerType as Parameters<typeof scheduleOf>[0], { warmupSteps: warmupSteps(options, totalSteps), totalSteps }),
     plan,
     slots: new Slots(options.rewardConcurrency),
     monitor: new RewardErrorMonitor(options.maxRewardErrorRate),
@@ -144,6 +146,16 @@ function isLoaded(model: unknown): model is LoadedModel {
   throw new InputError('Expected `model` to be a model reference or what loadModel() returned, got another object; pass one of the two.', { name: 'model' });
 }
 
+/** What the caller brought in place of ours must have its methods; their absence would show only after the first rollout. */
+function assertParts({ optim, tokenizer }: ResolvedOptions): void {
+  const parts = { optim: [optim, ['step', 'zeroGrad', 'dispose']], tokenizer: [tokenizer, ['encode', 'decode', 'decoder']] } as const;
+  for (const [name, [part, methods]] of Object.entries(parts)) {
+    if (typeof part !== 'object' || part === null) continue;
+    const missing = methods.filter((method) => typeof (part as Record<string, unknown>)[method] !== 'function');
+    if (missing.length > 0) throw expected(name, `to have the methods ${methods.join(', ')}`, `an object without ${missing.join(', ')}`, 'add them');
+  }
+}
+
 function warmupSteps({ warmupSteps: steps, warmupRatio }: ResolvedOptions, totalSteps: number): number {
   if (warmupRatio === 0) return steps;
   if (!Number.isFinite(totalSteps)) throw expected('warmupRatio', 'to be used with a run of known length', warmupRatio, 'give `maxSteps`, or `warmupSteps` instead');
@@ -157,12 +169,11 @@ function choosePlan(config: DecoderConfig, options: ResolvedOptions, parameters:
   const copies = 4 + (options.beta === 0 ? 0 : 1);
   const available = process.availableMemory() - parameters * bytes * copies;
   const rowBytes = config.layers * 2 * config.keyValueHeads * config.headDim * options.maxCompletionLength * bytes;
-  const longest = config.layers > 0 ? options.maxCompletionLength : 0;
   const wanted = options.numGenerations * options.promptsPerStep * options.stepsPerGeneration;
   const automatic = Math.max(1, Math.min(32, wanted, Math.floor((0.25 * available) / rowBytes)));
   const budget = () => automaticTokenBudget(config, bytes, available, checkpoint);
   // A row that exceeds the budget alone is where recomputing pays.
-  const needsCheckpoint = options.gradientCheckpointing === 'auto' && longest * activationBytesPerToken(config, bytes, false) > 0.4 * available;
+  const needsCheckpoint = options.gradientCheckpointing === 'auto' && options.maxCompletionLength * activationBytesPerToken(config, bytes, false) > 0.4 * available;
   return {
     limit: options.microBatch === 'auto' ? { tokens: budget() } : options.microBatch,
     checkpoint: checkpoint || needsCheckpoint,

@@ -3,6 +3,8 @@
  * dataset rows → prompts → groups of completions → rewards → advantages → micro-batches → loss → gradient → step → record.
  */
 import type { RewardFailure } from '../rewards/error-rate.ts';
+import { expected } from '../errors.ts';
+import type { InputError } from '../errors.ts';
 import { computeAdvantages } from './advantage.ts';
 import { countTokens, roundMetrics } from './metrics.ts';
 import type { ResolvedOptions } from './options.ts';
@@ -37,7 +39,10 @@ export async function* train(run: Run, signal: AbortSignal): AsyncGenerator<Loop
   for (let round = 0; step < run.totalSteps; round++) {
     const clock = new Stopwatch();
     const drawn = await rounds.next();
-    if (!drawn) return;
+    if (!drawn) {
+      if (step === 0) throw nothingDrawn(options);
+      return;
+    }
     const prompts = drawn.rows.map(({ row, index }) => readPrompt(row, run.survey?.positions[index] ?? index, run.prompts)).filter((prompt) => prompt !== null);
     if (prompts.length === 0) continue;
 
@@ -69,6 +74,12 @@ export async function* train(run: Run, signal: AbortSignal): AsyncGenerator<Loop
       }
     }
   }
+}
+
+/** The error of a stream that ends before its first round; lists are measured before the run. */
+export function nothingDrawn({ promptsPerStep, stepsPerGeneration }: ResolvedOptions): InputError {
+  const needed = promptsPerStep * stepsPerGeneration;
+  return expected('dataset', `to hold at least one round of ${needed} rows whose prompts fit`, 'an iterable that ended before', 'give more rows, or lower `promptsPerStep`');
 }
 
 function score(groups: readonly Group[], run: Run, step: number, signal: AbortSignal): Promise<ScoredRound> {
@@ -159,6 +170,6 @@ function record(
     step_time: total,
     ...Object.fromEntries(Object.entries(parts).map(([name, seconds]) => [`time/${name}`, seconds])),
     tokens_per_second: updateTokens / total,
-    memory_peak_gb: process.resourceUsage().maxRSS / 1e6,
+    memory_peak_gb: (process.resourceUsage().maxRSS * 1024) / 1e9,
   };
 }

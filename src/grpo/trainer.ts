@@ -1,12 +1,11 @@
 /** A run from beginning to end: what is checked, shown, written and saved around the loop of train.ts. */
-import { isAbsolute, resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { NonFiniteError, RewardError, TsrlError } from '../errors.ts';
 import { disposeDecoder } from '../model/decoder.ts';
-import { disposeModel, saveModel } from '../model/load.ts';
-import type { RewardFailure } from '../rewards/error-rate.ts';
+import { disposeModel, savedBytes, saveModel } from '../model/load.ts';
 import { saveCheckpoint } from '../run/checkpoints.ts';
 import { writeFileAtomic } from '../run/atomic.ts';
-import { openRunFolder } from '../run/folder.ts';
+import { assertFreeDisk, openRunFolder } from '../run/folder.ts';
 import type { RunFolder, RunStatus } from '../run/folder.ts';
 import { appendMetrics } from '../run/metrics.ts';
 import { meanMetrics, Progress } from '../run/progress.ts';
@@ -17,7 +16,8 @@ import type { Warning, WarningState } from '../run/warnings.ts';
 import { hasChatTemplate } from '../text/chat-template.ts';
 import type { CallbackEvent, CallbackName } from './option-types.ts';
 import { resolveOptions } from './options.ts';
-import type { GrpoOptions, ResolvedOptions } from './options.ts';
+import type { GrpoOptions } from './option-schema.ts';
+import type { ResolvedOptions } from './options.ts';
 import { sampleRecords } from './sample-records.ts';
 import { assertRoom, defaultFolder, prepare, start } from './start.ts';
 import type { Prepared, Run } from './start.ts';
@@ -96,7 +96,7 @@ class Trainer implements GrpoTrainer {
     this.#cautions = resolved.warnings;
     this.#context = context;
     const folder = this.options.outputDir ?? defaultFolder(context.recipePath, new Date());
-    this.runFolder = isAbsolute(folder) ? folder : resolve(folder);
+    this.runFolder = resolve(folder);
     this.#summary = { runFolder: this.runFolder, status: 'running', steps: 0, model: null, rewards: [] };
   }
 
@@ -107,7 +107,9 @@ class Trainer implements GrpoTrainer {
 
   async save(folder: string): Promise<void> {
     if (!this.#run) throw new TsrlError('Expected the run to be under way for save(), got one that has not started or has ended; load `final/` instead.');
-    await saveModel(folder, this.#run.policy, this.options.saveDtype);
+    const { policy } = this.#run;
+    await assertFreeDisk(folder, savedBytes(policy, this.options.saveDtype), 'the model');
+    await saveModel(folder, policy, this.options.saveDtype);
   }
 
   async run(): Promise<RunSummary> {
@@ -124,12 +126,13 @@ class Trainer implements GrpoTrainer {
     let ended = false;
     try {
       const run = await this.#begin();
-      if (!this.#stopReason) await this.#call('onTrainBegin', {});
-      for await (const step of this.#untilAborted(run)) {
-        await this.#afterStep(step);
-        yield { step: step.step, metrics: step.metrics, groups: step.groups };
-        if (this.#stopReason) break;
-        if (step.step < run.totalSteps) await this.#call('onStepBegin', step.metrics);
+      await this.#call('onTrainBegin', {});
+      if (await this.#mayStep({})) {
+        for await (const step of this.#untilAborted(run)) {
+          await this.#afterStep(step);
+          yield { step: step.step, metrics: step.metrics, groups: step.groups };
+          if (step.step >= run.totalSteps || !(await this.#mayStep(step.metrics))) break;
+        }
       }
       ended = true;
     } catch (error) {
@@ -163,8 +166,15 @@ class Trainer implements GrpoTrainer {
     if (stream) this.#progress = new Progress({ totalSteps, loggingSteps: this.options.loggingSteps, stream });
     this.#warnAboutPrompts(prepared);
     const files = [this.#context.recipePath, ...(this.#context.rewardFiles ?? [])].filter((file) => file !== undefined);
-    await this.#folder.writeConfig({ ...this.options, outputDir: this.runFolder, totalSteps, plan: run.plan }, files);
+    await this.#folder.writeConfig({ ...this.options, outputDir: this.runFolder, runName: this.options.runName ?? basename(this.runFolder), totalSteps, plan: run.plan }, files);
     return run;
+  }
+
+  /** Announces the next step; false when the run was asked to stop before it, or is by the announcement. */
+  async #mayStep(metrics: Readonly<Record<string, number>>): Promise<boolean> {
+    if (this.#stopReason) return false;
+    await this.#call('onStepBegin', metrics);
+    return !this.#stopReason;
   }
 
   /** The loop; an abort in the middle of a step drops that step and ends the loop quietly. */
@@ -241,34 +251,38 @@ class Trainer implements GrpoTrainer {
 
   /** Final model or last checkpoint, state, lock, memory. */
   async #end(failure: unknown): Promise<void> {
-    const folder = this.#folder;
+    let error = failure;
     try {
-      if (folder && this.#run && !failure) await this.#saveLast(folder);
       this.#progress?.end();
       await this.#samples?.close();
-      if (!failure && this.#run) await this.#call('onTrainEnd', {});
-    } catch (error) {
-      failure ??= error;
-      throw error;
+      if (!error) await this.#saveLast();
+    } catch (late) {
+      error ??= late;
+    }
+    const status: RunStatus = error ? 'failed' : this.#stopReason ? 'interrupted' : 'finished';
+    const reason = error ? firstLine(error) : this.#stopReason;
+    this.#summary.status = status;
+    try {
+      await this.#folder?.writeState({ status, reason, step: this.#summary.steps });
     } finally {
-      const status: RunStatus = failure ? 'failed' : this.#stopReason ? 'interrupted' : 'finished';
-      const reason = failure ? firstLine(failure) : this.#stopReason;
-      this.#summary.status = status;
-      await folder?.writeState({ status, reason, step: this.#summary.steps });
-      await folder?.close();
+      await this.#folder?.close();
       this.#free();
     }
+    // The caller is already throwing `failure`.
+    if (error !== failure) throw error;
   }
 
-  async #saveLast(folder: RunFolder): Promise<void> {
+  async #saveLast(): Promise<void> {
     const { steps } = this.#summary;
-    if (this.#stopReason) {
-      if (steps > 0) await this.#checkpoint(steps);
-      return;
+    if (!this.#stopReason) {
+      const { finalFolder } = this.#folder!;
+      await this.save(finalFolder);
+      this.#summary.model = finalFolder;
+      await this.#call('onSave', {}, finalFolder);
+    } else if (steps > 0) {
+      await this.#checkpoint(steps);
     }
-    await this.save(folder.finalFolder);
-    this.#summary.model = folder.finalFolder;
-    await this.#call('onSave', {}, folder.finalFolder);
+    await this.#call('onTrainEnd', {});
   }
 
   #free(): void {
@@ -312,5 +326,3 @@ function firstLine(error: unknown): string {
   const text = error instanceof Error ? `${error instanceof RewardError ? 'reward: ' : ''}${error.message}` : String(error);
   return text.split('\n')[0]!;
 }
-
-export type { RewardFailure };

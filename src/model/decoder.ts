@@ -1,6 +1,6 @@
 /** The weights of a decoder network and what they are called. The passes over them stand in packed-pass.ts and generate/. */
 import { FileFormatError } from '../errors.ts';
-import { keep } from '../tensor/scope.ts';
+import { keep, scope } from '../tensor/scope.ts';
 import * as ops from '../tensor/ops.ts';
 import { tensorFromBytes } from '../tensor/tensor.ts';
 import type { DType, Device, Tensor } from '../tensor/tensor.ts';
@@ -49,9 +49,26 @@ export async function readDecoder(
   attention: AttentionKernel = 'sdpa',
 ): Promise<Decoder> {
   const config = decoderConfig(configJson);
-  const present = new Set(stored.names());
+  const shapes = weightShapes(config);
+  checkWeights(stored, shapes);
   const weights = new Map<string, Tensor>();
-  for (const [name, shape] of weightShapes(config)) {
+  try {
+    for (const name of shapes.keys()) {
+      const { bytes, shape, dtype: from } = stored.read(name);
+      weights.set(name, keep(scope(() => ops.to(tensorFromBytes(bytes, shape, from), dtype))));
+      await breathe();
+    }
+  } catch (error) {
+    for (const weight of weights.values()) weight.dispose();
+    throw error;
+  }
+  return assembleDecoder(config, weights, dtype, attention);
+}
+
+/** Everything that the headers tell, before the first weight is read. */
+function checkWeights(stored: StoredWeights, shapes: ReadonlyMap<string, readonly number[]>): void {
+  const present = new Set(stored.names());
+  for (const [name, shape] of shapes) {
     if (!present.has(name)) {
       throw new FileFormatError(`Expected the checkpoint to hold \`${name}\`, got none; take the whole model folder.`, { name });
     }
@@ -62,16 +79,7 @@ export async function readDecoder(
         { name, shape: found },
       );
     }
-    const raw = stored.read(name);
-    const loaded = tensorFromBytes(raw.bytes, raw.shape, raw.dtype);
-    if (raw.dtype === dtype) weights.set(name, loaded);
-    else {
-      weights.set(name, ops.to(loaded, dtype));
-      loaded.dispose();
-    }
-    await breathe();
   }
-  return assembleDecoder(config, weights, dtype, attention);
 }
 
 /** A decoder over tensors that are already there, under the names of `weightShapes`. */
@@ -109,7 +117,7 @@ export function assembleDecoder(config: DecoderConfig, weights: Map<string, Tens
 
 /** A frozen copy, as a reference policy. */
 export function copyDecoder(source: Decoder): Decoder {
-  const weights = new Map([...source.weights].map(([name, weight]) => [name, noGrad(() => keep(ops.clone(ops.detach(weight))))]));
+  const weights = new Map([...source.weights].map(([name, weight]) => [name, noGrad(() => keep(ops.clone(weight)))]));
   return assembleDecoder(source.config, weights, source.dtype, source.attention);
 }
 

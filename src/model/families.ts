@@ -25,6 +25,8 @@ export interface DecoderConfig {
   outputBias: boolean;
   /** The three projections of the feed-forward part have biases. */
   feedForwardBias: boolean;
+  /** Token whose row of the lookup gets no gradient: transformers gives its embedding `padding_idx = pad_token_id`. */
+  paddingId: number | null;
 }
 
 /** The fields of a Hugging Face `config.json`, read with a check each. */
@@ -48,6 +50,13 @@ export class ConfigFields {
     throw expected(`config.json: ${name}`, 'to be true or false', value, "take the config.json of the model's own folder");
   }
 
+  /** A token id, or null where there is none. */
+  id(name: string): number | null {
+    const value = this.#fields[name] ?? null;
+    if (value === null || (typeof value === 'number' && Number.isInteger(value))) return value;
+    throw expected(`config.json: ${name}`, 'to be a token id', value, "take the config.json of the model's own folder");
+  }
+
   /** Refuses a field whose value would need code that the decoder does not have. */
   only(name: string, known: readonly unknown[], why: string): void {
     const value = this.#fields[name];
@@ -60,7 +69,7 @@ type Family = (fields: ConfigFields) => DecoderConfig;
 
 function llama(fields: ConfigFields): DecoderConfig {
   fields.only('hidden_act', ['silu'], 'this decoder gates with SiLU');
-  fields.only('rope_scaling', [], 'scaled rotary embeddings are not part of this version');
+  fields.only('rope_scaling', [null], 'scaled rotary embeddings are not part of this version');
   const hiddenSize = fields.number('hidden_size');
   const heads = fields.number('num_attention_heads');
   const attentionBias = fields.flag('attention_bias', false);
@@ -79,6 +88,7 @@ function llama(fields: ConfigFields): DecoderConfig {
     queryKeyValueBias: attentionBias,
     outputBias: attentionBias,
     feedForwardBias: fields.flag('mlp_bias', false),
+    paddingId: fields.id('pad_token_id'),
   };
 }
 
@@ -91,7 +101,8 @@ export const families: Readonly<Record<string, Family>> = { llama };
  * @throws InputError for an unknown `model_type`, with the list of known ones, and for fields that are missing or unsupported
  */
 export function decoderConfig(config: Readonly<Record<string, unknown>>): DecoderConfig {
-  const family = families[String(config.model_type)];
+  const type = String(config.model_type);
+  const family = Object.hasOwn(families, type) ? families[type] : undefined;
   if (!family) {
     throw new InputError(
       `Expected config.json: \`model_type\` to be one of ${Object.keys(families).join(', ')}, got ${JSON.stringify(config.model_type)}; ` +

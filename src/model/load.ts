@@ -76,7 +76,7 @@ export async function loadNetwork(reference: string, options: LoadOptions = {}):
 /** What the device computes fast, and why. */
 export function chooseDType(wanted: DType | 'auto'): { dtype: DType; reason: string } {
   if (wanted !== 'auto') return { dtype: wanted, reason: 'as asked' };
-  return { dtype: 'float32', reason: 'a CPU without bfloat16 units computes bfloat16 a hundred times slower' };
+  return { dtype: 'float32', reason: 'every CPU computes it fast, and most have no units for bfloat16' };
 }
 
 /** The device to compute on. */
@@ -95,8 +95,10 @@ export function savedBytes({ decoder }: LoadedModel, dtype: DType | null): numbe
 export async function saveModel(folder: string, model: LoadedModel, dtype: DType | null = null): Promise<void> {
   const { decoder, config, generationConfig, tokenizer } = model;
   const saved = dtype ?? decoder.dtype;
+  // transformers 5 writes `dtype`, reads both names, and believes `dtype`.
+  const { dtype: _, ...withoutDtype } = config;
   await saveCheckpoint(folder, {
-    config: { ...config, torch_dtype: saved },
+    config: { ...withoutDtype, torch_dtype: saved },
     generationConfig,
     tokenizerFiles: tokenizer.files,
     tensors: [...decoder.weights].map(([name, weight]) => ({ name, dtype: saved, shape: weight.shape, bytes: () => bytesOf(weight, saved) })),

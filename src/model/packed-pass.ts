@@ -72,6 +72,7 @@ export async function trainingPass(decoder: Decoder, batch: PackedBatch, { check
       await breathe();
     }
   } catch (error) {
+    x.dispose();
     dispose();
     throw error;
   }
@@ -82,12 +83,12 @@ export async function trainingPass(decoder: Decoder, batch: PackedBatch, { check
       let incoming = gradient;
       try {
         for (let i = count; i >= 0; i--) {
-          const { input, output } = stages.pop()!;
-          const value = output ?? stage(i, input);
-          value.backward(incoming);
-          const next = keep(input.grad!);
-          value.dispose();
-          input.dispose();
+          const current = stages[i]!;
+          current.output ??= stage(i, current.input);
+          current.output.backward(incoming);
+          const next = keep(current.input.grad!);
+          current.output.dispose();
+          current.input.dispose();
           if (incoming !== gradient) incoming.dispose();
           incoming = next;
           await breathe();
@@ -102,10 +103,13 @@ export async function trainingPass(decoder: Decoder, batch: PackedBatch, { check
 }
 
 // Autograd would build a dense [V, H] gradient of the lookup and add it; adding the N rows is enough.
-function addEmbeddingGradient({ embedding }: Decoder, batch: PackedBatch, gradient: Tensor): void {
+function addEmbeddingGradient({ embedding, config }: Decoder, batch: PackedBatch, gradient: Tensor): void {
   if (!embedding.requiresGrad) return;
   scope(() => {
-    noGrad(() => ops.indexAdd_(gradientOf(embedding), 0, batch.ids, gradient));
+    noGrad(() => {
+      const rows = config.paddingId === null ? gradient : ops.mul(gradient, ops.unsqueeze(ops.notEqual(batch.ids, config.paddingId), 1));
+      ops.indexAdd_(gradientOf(embedding), 0, batch.ids, rows);
+    });
   });
 }
 

@@ -40,19 +40,27 @@ export async function tokenLogprobs(
 ): Promise<{ logprobs: Tensor; entropy: Tensor }> {
   const total = hidden.size(0);
   const result = keep({ logprobs: ops.zeros([total]), entropy: ops.zeros([total]) });
-  for (let start = 0; start < total; start += chunk) {
-    const length = Math.min(chunk, total - start);
-    scope(() =>
-      noGrad(() => {
-        const all = temperedLogprobs(ops.linear(ops.narrow(hidden, 0, start, length), decoder.head), temperature); // [n, V]
-        const picked = ops.gather(all, 1, ops.unsqueeze(ops.narrow(targets, 0, start, length), 1));
-        ops.copy_(ops.narrow(result.logprobs, 0, start, length), ops.squeeze(picked, 1));
-        ops.copy_(ops.narrow(result.entropy, 0, start, length), entropyOf(all));
-      }),
-    );
-    await breathe();
-  }
+  await inChunks(total, chunk, Object.values(result), (cut) => {
+    const all = temperedLogprobs(ops.linear(cut(hidden), decoder.head), temperature); // [n, V]
+    const picked = ops.gather(all, 1, ops.unsqueeze(cut(targets), 1));
+    ops.copy_(cut(result.logprobs), ops.squeeze(picked, 1));
+    ops.copy_(cut(result.entropy), entropyOf(all));
+  });
   return result;
+}
+
+/** Fills `results` rows by rows, without a graph; a failure frees them. */
+async function inChunks(total: number, chunk: number, results: readonly Tensor[], fill: (cut: (x: Tensor) => Tensor) => void): Promise<void> {
+  try {
+    for (let start = 0; start < total; start += chunk) {
+      const length = Math.min(chunk, total - start);
+      scope(() => noGrad(() => fill((x) => ops.narrow(x, 0, start, length))));
+      await breathe();
+    }
+  } catch (error) {
+    for (const result of results) result.dispose();
+    throw error;
+  }
 }
 
 /**
@@ -75,19 +83,12 @@ export async function backwardHead(
 ): Promise<Tensor> {
   const total = hidden.size(0);
   const gradHidden = keep(noGrad(() => ops.empty(hidden.shape, hidden.dtype)));
-  for (let start = 0; start < total; start += chunk) {
-    const length = Math.min(chunk, total - start);
-    scope(() =>
-      noGrad(() => {
-        const cut = (x: Tensor) => ops.narrow(x, 0, start, length);
-        const rows = ops.detach(cut(hidden));
-        const gradLogits = ops.to(gradientOfLogits(decoder, rows, cut(targets), temperature, cut(gradLogprobs), gradEntropy && cut(gradEntropy)), hidden.dtype); // [n, V]
-        ops.copy_(cut(gradHidden), ops.matmul(gradLogits, decoder.head));
-        if (decoder.head.requiresGrad) ops.addmm_(gradientOf(decoder.head), ops.transpose(gradLogits, 0, 1), rows);
-      }),
-    );
-    await breathe();
-  }
+  await inChunks(total, chunk, [gradHidden], (cut) => {
+    const rows = ops.detach(cut(hidden));
+    const gradLogits = ops.to(gradientOfLogits(decoder, rows, cut(targets), temperature, cut(gradLogprobs), gradEntropy && cut(gradEntropy)), hidden.dtype); // [n, V]
+    ops.copy_(cut(gradHidden), ops.matmul(gradLogits, decoder.head));
+    if (decoder.head.requiresGrad) ops.addmm_(gradientOf(decoder.head), ops.transpose(gradLogits, 0, 1), rows);
+  });
   return gradHidden;
 }
 

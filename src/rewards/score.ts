@@ -68,14 +68,11 @@ export async function scoreGroup(
     batchFunction(spec.fn) ? [{ spec, samples: indexed }] : indexed.map((one) => ({ spec, samples: [one] })),
   );
   const spans: Record<string, [number, number][]> = Object.fromEntries(specs.map(({ name }) => [name, []]));
-  let turnStart = performance.now();
+  const takeTurn = turns();
   await Promise.all(
     calls.map((call) =>
       slots.run(async () => {
-        if (performance.now() - turnStart > TURN_MS) {
-          await nextTurn();
-          turnStart = performance.now();
-        }
+        await takeTurn();
         signal?.throwIfAborted();
         const start = performance.now();
         const results = await runCall(call, scored, call.spec.timeoutMs ?? timeoutMs, signal);
@@ -89,6 +86,21 @@ export async function scoreGroup(
   );
   const seconds = Object.fromEntries(specs.map(({ name }) => [name, covered(spans[name]!) / 1000]));
   return { samples: inOrder(specs, scored), seconds };
+}
+
+/** Waits for the event loop once it has been kept for `TURN_MS`. All who wait share a turn, and keep it for as long together. */
+function turns(): () => Promise<void> {
+  let start = performance.now();
+  let waiting: Promise<void> | null = null;
+  return async () => {
+    while (performance.now() - start > TURN_MS) {
+      waiting ??= nextTurn().then(() => {
+        waiting = null;
+        start = performance.now();
+      });
+      await waiting;
+    }
+  };
 }
 
 function toSlots(concurrency: number | Slots): Slots {

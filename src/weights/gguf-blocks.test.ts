@@ -14,18 +14,18 @@ const ONE_AND_A_HALF = [0x00, 0x3e]; // float16 0x3e00
 const MINUS_TWO = [0x00, 0xc0]; // float16 0xc000
 
 test('Q8_0: scale times signed byte', () => {
-  const out = dequantise('Q8_0', [...ONE_AND_A_HALF, 0, 1, 127, 128, 255, ...new Array<number>(27).fill(2)]);
+  const out = dequantise('Q8_0', [...ONE_AND_A_HALF, 0, 1, 127, 128, 255, ...new Uint8Array(27).fill(2)]);
   assert.deepEqual([...out.subarray(0, 6)], [0, 1.5, 190.5, -192, -1.5, 3]);
   assert.equal(out.length, 32);
 });
 
 test('Q4_0: low halves first, eight is zero', () => {
-  const out = dequantise('Q4_0', [...ONE_AND_A_HALF, 0xf0, 0x18, ...new Array<number>(14).fill(0x88)]);
+  const out = dequantise('Q4_0', [...ONE_AND_A_HALF, 0xf0, 0x18, ...new Uint8Array(14).fill(0x88)]);
   assert.deepEqual([out[0], out[1], out[2], out[16], out[17], out[18]], [-12, 0, 0, 10.5, -10.5, 0]);
 });
 
 test('Q4_1: scale times nibble plus minimum', () => {
-  const out = dequantise('Q4_1', [...ONE_AND_A_HALF, ...MINUS_TWO, 0xf0, 0x21, ...new Array<number>(14).fill(0)]);
+  const out = dequantise('Q4_1', [...ONE_AND_A_HALF, ...MINUS_TWO, 0xf0, 0x21, ...new Uint8Array(14).fill(0)]);
   assert.deepEqual([out[0], out[1], out[2], out[16], out[17], out[18]], [-2, -0.5, -2, 20.5, 1, -2]);
 });
 

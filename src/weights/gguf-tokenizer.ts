@@ -122,6 +122,9 @@ function addedTokens(read: MetadataReader, tokens: readonly string[], named: Rea
   });
 }
 
+const FIRST_TEXT: JsonObject = { Sequence: { id: 'A', type_id: 0 } };
+const SECOND_TEXT: JsonObject = { Sequence: { id: 'B', type_id: 1 } };
+
 /** Writes BOS and EOS around a text where the file asks for it. */
 function postProcessor(read: MetadataReader, pre: PreTokenizer, named: Record<string, string>, idOf: ReadonlyMap<string, number>): JsonObject {
   const special: JsonObject = {};
@@ -134,11 +137,10 @@ function postProcessor(read: MetadataReader, pre: PreTokenizer, named: Record<st
   };
   const before = item('add_bos_token', 'bos_token', pre.addsBos);
   const after = item('add_eos_token', 'eos_token', false);
-  const text = (id: string, type: number): JsonObject => ({ Sequence: { id, type_id: type } });
   return {
     type: 'TemplateProcessing',
-    single: [...before, text('A', 0), ...after],
-    pair: [...before, text('A', 0), ...after, text('B', 1)],
+    single: [...before, FIRST_TEXT, ...after],
+    pair: [...before, FIRST_TEXT, ...after, SECOND_TEXT],
     special_tokens: special,
   };
 }

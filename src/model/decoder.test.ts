@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { liveTensors } from '../tensor/scope.ts';
+import type { DType } from '../tensor/tensor.ts';
+import { copyDecoder, disposeDecoder, parameterCount, readDecoder } from './decoder.ts';
+import type { StoredWeights } from './decoder.ts';
+import { decoderConfig, weightShapes } from './families.ts';
+
+const config = {
+  model_type: 'llama',
+  hidden_size: 8,
+  intermediate_size: 12,
+  num_hidden_layers: 2,
+  num_attention_heads: 2,
+  vocab_size: 10,
+  max_position_embeddings: 16,
+};
+
+/** Every weight filled with its number in the list; changes replace shapes, null takes a weight away. */
+function stored(changes: Record<string, number[] | null> = {}, fails?: string): StoredWeights {
+  const shapes = new Map<string, number[] | null>([...weightShapes(decoderConfig(config)), ...Object.entries(changes)]);
+  const names = [...shapes].flatMap(([name, shape]) => (shape ? [name] : []));
+  const info = (name: string) => ({ dtype: 'float32' as DType, shape: shapes.get(name)! });
+  return {
+    names: () => names,
+    info,
+    read: (name) => {
+      if (name === fails) throw new Error('the disk is gone');
+      const { shape } = info(name);
+      const values = new Float32Array(shape.reduce((product, size) => product * size, 1)).fill(names.indexOf(name));
+      return { dtype: 'float32', shape, bytes: new Uint8Array(values.buffer) };
+    },
+  };
+}
+
+test('every weight lands where its name says, and all are freed', async () => {
+  const before = liveTensors();
+  const decoder = await readDecoder(config, stored(), 'float32');
+  const names = [...weightShapes(decoderConfig(config)).keys()];
+  const filled = (weight: { toArray(): ArrayLike<number | bigint> }) => names[Number(weight.toArray()[0])];
+  assert.equal(filled(decoder.layers[1]!.down.weight), 'model.layers.1.mlp.down_proj.weight');
+  assert.equal(filled(decoder.layers[0]!.feedForwardNorm), 'model.layers.0.post_attention_layernorm.weight');
+  assert.equal(filled(decoder.head), 'lm_head.weight');
+  assert.equal(decoder.layers[0]!.q.bias, null);
+  // 2 layers of 2 norms, 4 · 8×8 and 3 · 8×12; embedding and head of 10×8; the last norm
+  assert.equal(parameterCount(decoder), 2 * (16 + 256 + 288) + 160 + 8);
+  disposeDecoder(decoder);
+  assert.equal(liveTensors(), before);
+});
+
+test('weights are cast to the dtype asked for', async () => {
+  const before = liveTensors();
+  const decoder = await readDecoder(config, stored(), 'bfloat16');
+  assert.deepEqual(new Set([...decoder.weights.values()].map(({ dtype }) => dtype)), new Set(['bfloat16']));
+  assert.equal(decoder.rotary.cos.dtype, 'bfloat16');
+  disposeDecoder(decoder);
+  assert.equal(liveTensors(), before);
+});
+
+test('a copy shares no memory and is not trained', async () => {
+  const before = liveTensors();
+  const decoder = await readDecoder(config, stored(), 'float32');
+  for (const weight of decoder.weights.values()) weight.requiresGrad_();
+  const copy = copyDecoder(decoder);
+  assert.ok([...copy.weights.values()].every(({ requiresGrad }) => !requiresGrad));
+  disposeDecoder(decoder);
+  assert.equal(copy.head.toArray()[0], copy.weights.size - 1);
+  disposeDecoder(copy);
+  assert.equal(liveTensors(), before);
+});
+
+const refused: [string, StoredWeights, RegExp][] = [
+  ['a missing weight', stored({ 'model.norm.weight': null }), /to hold `model\.norm\.weight`, got none/],
+  ['a wrong shape', stored({ 'model.layers.1.mlp.up_proj.weight': [8, 12] }), /`model\.layers\.1\.mlp\.up_proj\.weight` to have shape \[12, 8\] as config\.json says, got \[8, 12\]/],
+  ['a missing axis', stored({ 'model.norm.weight': [8, 1] }), /to have shape \[8\] as config\.json says, got \[8, 1\]/],
+];
+
+for (const [what, weights, message] of refused) {
+  test(`refuses ${what} before anything is read`, async () => {
+    const reads: string[] = [];
+    const watched: StoredWeights = { ...weights, read: (name) => (reads.push(name), weights.read(name)) };
+    await assert.rejects(readDecoder(config, watched, 'float32'), { name: 'FileFormatError', message });
+    assert.deepEqual(reads, []);
+  });
+}
+
+test('a read that fails midway leaves nothing behind', async () => {
+  const before = liveTensors();
+  await assert.rejects(readDecoder(config, stored({}, 'model.norm.weight'), 'float32'), /the disk is gone/);
+  assert.equal(liveTensors(), before);
+});

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { distance, takeGradients } from '../../test/fixtures/model/gradients.ts';
+import { tinyDecoder } from '../../test/fixtures/model/tiny-decoder.ts';
+import { grad } from '../tensor/autograd.ts';
+import * as ops from '../tensor/ops.ts';
+import { normals } from '../tensor/random.ts';
+import { liveTensors, scope } from '../tensor/scope.ts';
+import { tensor } from '../tensor/tensor.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { disposeDecoder } from './decoder.ts';
+import { backwardHead, entropyOf, temperedLogprobs, tokenLogprobs } from './token-logprobs.ts';
+
+const rows = 7;
+
+function inputs() {
+  return {
+    hidden: tensor(normals(rows * 24, 1, 5, 0), [rows, 24]),
+    targets: tensor([0, 36, 5, 5, 12, 1, 20], [rows], 'int64'),
+    gradLogprobs: tensor(normals(rows, 1, 5, 1), [rows]),
+    gradEntropy: tensor(normals(rows, 1, 5, 2), [rows]),
+  };
+}
+
+function close(got: Tensor, wanted: Tensor, tolerance = 2e-6): void {
+  const [a, b] = [Array.from(got.toArray(), Number), Array.from(wanted.toArray(), Number)];
+  assert.equal(a.length, b.length);
+  a.forEach((value, i) => assert.ok(Math.abs(value - b[i]!) <= tolerance * Math.max(1, Math.abs(b[i]!)), `at ${i}: ${value} is not ${b[i]}`));
+}
+
+test('by hand: logits 0 and log 3 at temperature 1 and 2', () => {
+  scope(() => {
+    const logits = tensor([0, Math.log(3)], [1, 2]);
+    close(temperedLogprobs(logits, 1), tensor([Math.log(1 / 4), Math.log(3 / 4)]));
+    const third = 1 / (1 + Math.sqrt(3));
+    close(temperedLogprobs(logits, 2), tensor([Math.log(third), Math.log(1 - third)]));
+    close(entropyOf(temperedLogprobs(logits, 1)), tensor([-(Math.log(1 / 4) / 4) - (3 / 4) * Math.log(3 / 4)]));
+  });
+});
+
+for (const temperature of [0.5, 1, 1.3]) {
+  for (const chunk of [1, 3, rows]) {
+    for (const withEntropy of [true, false]) {
+      for (const tied of [true, false]) {
+        test(`the head and its way back against autograd: temperature ${temperature}, chunks of ${chunk}, ${withEntropy ? 'with' : 'without'} entropy, ${tied ? 'tied' : 'untied'}`, async () => {
+          const before = liveTensors();
+          const decoder = tinyDecoder({ trained: true, tied });
+          const { hidden, targets, gradLogprobs, gradEntropy } = inputs();
+          const scored = await tokenLogprobs(decoder, hidden, targets, temperature, { chunk });
+          const gradHidden = await backwardHead(decoder, hidden, targets, temperature, gradLogprobs, withEntropy ? gradEntropy : null, { chunk });
+          const headGradients = takeGradients(decoder);
+          assert.deepEqual([...headGradients.keys()], [tied ? 'model.embed_tokens.weight' : 'lm_head.weight']);
+          scope(() => {
+            const leaf = ops.detach(hidden).requiresGrad_();
+            const every = ops.logSoftmax(ops.divScalar(ops.linear(leaf, decoder.head), temperature), -1);
+            const logprobs = ops.squeeze(ops.gather(every, 1, ops.unsqueeze(targets, 1)), 1);
+            const entropy = ops.neg(ops.sumOver(ops.mul(ops.exp(every), every), [-1]));
+            close(scored.logprobs, logprobs);
+            close(scored.entropy, entropy);
+            const outputs = withEntropy ? [logprobs, entropy] : [logprobs];
+            const [ofHidden, ofHead] = grad(outputs, [leaf, decoder.head], [gradLogprobs, gradEntropy].slice(0, outputs.length));
+            close(gradHidden, ofHidden!, 5e-6);
+            const wanted = new Map([[[...headGradients.keys()][0]!, ofHead!.toArray() as Float32Array]]);
+            assert.ok(distance(wanted, headGradients) < 5e-6);
+          });
+          for (const part of [hidden, targets, gradLogprobs, gradEntropy, scored.logprobs, scored.entropy, gradHidden]) part.dispose();
+          disposeDecoder(decoder);
+          assert.equal(liveTensors(), before);
+        });
+      }
+    }
+  }
+}
+
+test('a frozen head gets no gradient, and gradients add up', async () => {
+  const decoder = tinyDecoder({ trained: true });
+  const { hidden, targets, gradLogprobs, gradEntropy } = inputs();
+  const back = async () => (await backwardHead(decoder, hidden, targets, 1, gradLogprobs, gradEntropy)).dispose();
+  await back();
+  const once = takeGradients(decoder).get('lm_head.weight')!;
+  await back();
+  await back();
+  const twice = takeGradients(decoder).get('lm_head.weight')!;
+  assert.ok(distance(new Map([['head', once.map((x) => 2 * x)]]), new Map([['head', twice]])) < 1e-6);
+  decoder.head.requiresGrad_(false);
+  await back();
+  assert.equal(decoder.head.grad, null);
+  for (const part of [hidden, targets, gradLogprobs, gradEntropy]) part.dispose();
+  disposeDecoder(decoder);
+});
+
+test('a target beyond the vocabulary fails and leaves nothing behind', async () => {
+  const decoder = tinyDecoder();
+  const { hidden, targets, gradLogprobs, gradEntropy } = inputs();
+  const beyond = tensor(BigInt64Array.from([0, 1, 2, 3, 4, 5, 37].map(BigInt)), [rows]);
+  const before = liveTensors();
+  await assert.rejects(tokenLogprobs(decoder, hidden, beyond, 1, { chunk: 2 }), { name: 'TensorError' });
+  await assert.rejects(backwardHead(decoder, hidden, beyond, 1, gradLogprobs, null, { chunk: 2 }), { name: 'TensorError' });
+  assert.equal(liveTensors(), before);
+  for (const part of [hidden, targets, beyond, gradLogprobs, gradEntropy]) part.dispose();
+  disposeDecoder(decoder);
+});
