@@ -142,6 +142,8 @@ for (const [name, loss] of Object.entries(losses)) {
 test('bnpo does depend on the cut: it averages over micro-batches', async () => {
   const [whole, cut] = [await update({ loss: { lossType: 'bnpo' } }), await update({ loss: { lossType: 'bnpo' }, limit: { rows: 2 } })];
   assert.ok(distance(whole.gradients, cut.gradients) > 1e-2);
+  // Row by row that is the mean of row means.
+  same((await update({ loss: { lossType: 'grpo' } })).gradients, (await update({ loss: { lossType: 'bnpo' }, limit: { rows: 1 } })).gradients);
 });
 
 test('an advantage, an old log-probability or the temperature does change it', async () => {

@@ -15,6 +15,7 @@ import type { Decoder } from '../src/model/decoder.ts';
 import { disposeModel, loadNetwork, saveModel } from '../src/model/load.ts';
 import { disposeBatch, packTrees } from '../src/model/packed-batch.ts';
 import type { TokenTree } from '../src/model/packed-batch.ts';
+import { native } from '../src/tensor/binding.ts';
 import { tensor } from '../src/tensor/tensor.ts';
 import { accumulateGradient, scoreBatch } from '../src/training/update.ts';
 import { openCheckpoint } from '../src/weights/checkpoint.ts';
@@ -23,6 +24,9 @@ import { distance, takeGradients } from './fixtures/model/gradients.ts';
 import type { Gradients } from './fixtures/model/gradients.ts';
 
 const fixtures = fileURLToPath(new URL('./fixtures/model', import.meta.url));
+
+// The networks are too small for a second thread.
+native().setThreads(1);
 
 interface Expected {
   temperature: number;

@@ -116,7 +116,6 @@ function inverseCdf(logprobs: Tensor, rows: readonly RowDraw[]): Tensor {
   const cumulated = ops.cumsum(ops.exp(logprobs), -1);
   const total = ops.narrow(cumulated, 1, cumulated.size(1) - 1, 1); // [n, 1]
   const uniforms = tensor(Float32Array.from(rows, (row) => row.uniform), [rows.length, 1]);
-  // u·total may round up to total, behind the last token; the largest number below it is not.
-  const wanted = ops.minimum(ops.mul(uniforms, total), ops.mulScalar(total, 1 - 2 ** -24));
-  return ops.squeeze(ops.searchsorted(cumulated, wanted), 1);
+  // u is at most 1 − 2⁻²⁴, and that times total rounds to the float below total: never behind the last token.
+  return ops.squeeze(ops.searchsorted(cumulated, ops.mul(uniforms, total)), 1);
 }

@@ -29,10 +29,13 @@ test('what config.json leaves out has the defaults of transformers', () => {
     queryKeyValueBias: false,
     outputBias: false,
     feedForwardBias: false,
+    paddingId: null,
   });
   const { num_key_value_heads: _, ...withoutKeyHeads } = config;
   assert.equal(decoderConfig(withoutKeyHeads).keyValueHeads, 4);
 });
+
+test('the padding token may have the id 0', () => assert.equal(decoderConfig({ ...config, pad_token_id: 0 }).paddingId, 0));
 
 test('the rotary base is read from both places', () => {
   assert.equal(decoderConfig({ ...config, rope_theta: 500 }).ropeTheta, 500);
@@ -74,6 +77,7 @@ const refused: [string, Record<string, unknown>, RegExp][] = [
   ['scaled rotary embeddings as transformers 5 writes them', { rope_parameters: { rope_type: 'llama3', rope_theta: 1 } }, /rope_scaling` to be null, got \{"rope_type":"llama3"/],
   ['a missing size', { hidden_size: undefined }, /hidden_size` to be a positive number, got nothing/],
   ['key heads that do not divide the heads', { num_key_value_heads: 3 }, /to divide the 4 attention heads, got 3/],
+  ['a padding token that is no id', { pad_token_id: '2' }, /pad_token_id` to be a token id, got "2"/],
   ['a flag that is none', { mlp_bias: 1 }, /mlp_bias` to be true or false, got 1/],
 ];
 
