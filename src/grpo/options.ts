@@ -1,6 +1,6 @@
 /** From what a user gives to options that a run can rely on. Everything here happens before anything heavy starts. */
 import { expected } from '../errors.ts';
-import { namedRewards } from '../rewards/reward.ts';
+import { namedRewards } from '../rewards/named-rewards.ts';
 import type { RewardSpec } from '../rewards/reward.ts';
 import { optionError } from './option-errors.ts';
 import { cautions, refusals } from './option-rules.ts';

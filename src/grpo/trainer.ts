@@ -164,6 +164,7 @@ class Trainer implements GrpoTrainer {
     this.#samples = new SampleWriter(this.#folder.samplesFolder);
     const totalSteps = Number.isFinite(run.totalSteps) ? run.totalSteps : null;
     if (stream) this.#progress = new Progress({ totalSteps, loggingSteps: this.options.loggingSteps, stream });
+    if (run.reference) say('With β above 0 the loss starts near 0 and grows with the KL to the reference. That is healthy: watch the reward.');
     this.#warnAboutPrompts(prepared);
     const files = [this.#context.recipePath, ...(this.#context.rewardFiles ?? [])].filter((file) => file !== undefined);
     await this.#folder.writeConfig({ ...this.options, outputDir: this.runFolder, runName: this.options.runName ?? basename(this.runFolder), totalSteps, plan: run.plan }, files);

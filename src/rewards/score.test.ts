@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
 import { InputError } from '../errors.ts';
-import { batch, namedRewards, type RewardFunction, type RewardSample, type Rewards } from './reward.ts';
+import { namedRewards } from './named-rewards.ts';
+import { batch, type RewardFunction, type RewardSample, type Rewards } from './reward.ts';
 import { scoreGroup, type ScoredGroup, type ScoreOptions, type UnscoredSample } from './score.ts';
 import { Slots } from './slots.ts';
 

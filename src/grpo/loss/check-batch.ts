@@ -2,10 +2,31 @@
 import { expected } from '../../errors.ts';
 import { Tensor } from '../../tensor/tensor.ts';
 import type { Normaliser } from './aggregate.ts';
-import type { LossBatch } from './grpo-loss.ts';
 import type { ResolvedLossOptions } from './options.ts';
 
 const floating = ['float64', 'float32', 'bfloat16', 'float16'];
+
+/** What one micro-batch brings. Where `mask` is 0 every tensor may hold anything, NaN included. */
+export interface LossBatch {
+  /** ℓθ, with its graph: [B, T], any floating dtype. */
+  logprobs: Tensor;
+  /** ℓold: [B, T]; absent = ℓθ without gradient, so that the ratio is exactly 1. */
+  oldLogprobs?: Tensor | null;
+  /** ℓref: [B, T]; needed for a KL term. */
+  refLogprobs?: Tensor | null;
+  /** What the sampler recorded: [B, T]; NaN where it recorded nothing. */
+  samplerLogprobs?: Tensor | null;
+  /** Entropy of each position in nats, with its graph when there is an entropy bonus: [B, T]. */
+  entropy?: Tensor | null;
+  /** Â: [B] or [B, T]. */
+  advantages: Tensor;
+  /** [B, T] of any dtype; a token counts where it is not 0. */
+  mask: Tensor;
+  /** Of the whole optimizer update, so that the losses of its parts add up. */
+  normaliser: Normaliser;
+  /** Of the whole update, from `entropyThresholdOf`; absent = that of this batch. */
+  entropyThreshold?: number | null;
+}
 
 /** Refuses a batch that the loss cannot be computed of. */
 export function checkBatch(batch: LossBatch, options: ResolvedLossOptions): void {

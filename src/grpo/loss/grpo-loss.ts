@@ -10,6 +10,7 @@ import type { DType, Tensor } from '../../tensor/tensor.ts';
 import { aggregates } from './aggregate.ts';
 import type { Normaliser } from './aggregate.ts';
 import { checkBatch } from './check-batch.ts';
+import type { LossBatch } from './check-batch.ts';
 import { klEstimators } from './kl.ts';
 import { entropyThresholdOf, offPolicyTokens, uncertainTokens } from './masks.ts';
 import { lossSums, metricsOf } from './metrics.ts';
@@ -19,28 +20,6 @@ import type { LossOptions, ResolvedLossOptions } from './options.ts';
 import { policyTerms } from './policy-terms.ts';
 import { ratios } from './ratio.ts';
 import { samplerDifference, samplerRatio } from './sampler-correction.ts';
-
-/** What one micro-batch brings. Where `mask` is 0 every tensor may hold anything, NaN included. */
-export interface LossBatch {
-  /** ℓθ, with its graph: [B, T], any floating dtype. */
-  logprobs: Tensor;
-  /** ℓold: [B, T]; absent = ℓθ without gradient, so that the ratio is exactly 1. */
-  oldLogprobs?: Tensor | null;
-  /** ℓref: [B, T]; needed for a KL term. */
-  refLogprobs?: Tensor | null;
-  /** What the sampler recorded: [B, T]; NaN where it recorded nothing. */
-  samplerLogprobs?: Tensor | null;
-  /** Entropy of each position in nats, with its graph when there is an entropy bonus: [B, T]. */
-  entropy?: Tensor | null;
-  /** Â: [B] or [B, T]. */
-  advantages: Tensor;
-  /** [B, T] of any dtype; a token counts where it is not 0. */
-  mask: Tensor;
-  /** Of the whole optimizer update, so that the losses of its parts add up. */
-  normaliser: Normaliser;
-  /** Of the whole update, from `entropyThresholdOf`; absent = that of this batch. */
-  entropyThreshold?: number | null;
-}
 
 /** What `grpoLoss` gives. */
 export interface LossResult {

@@ -1,5 +1,6 @@
 export { grpoLoss } from './grpo-loss.ts';
-export type { LossBatch, LossResult } from './grpo-loss.ts';
+export type { LossBatch } from './check-batch.ts';
+export type { LossResult } from './grpo-loss.ts';
 export { entropyThresholdOf } from './masks.ts';
 export { lossSums, mergeSums, metricsOf } from './metrics.ts';
 export type { LossParts, LossSums } from './metrics.ts';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { InputError } from '../errors.ts';
-import { batch, batchFunction, namedRewards, type Rewards } from './reward.ts';
+import { namedRewards } from './named-rewards.ts';
+import { batch, batchFunction, type Rewards } from './reward.ts';
 import { lengthReward } from './length.ts';
 
 const one = (): number => 1;
