@@ -112,3 +112,19 @@ test('sample records have the fields of a samples file', () => {
   });
   assert.deepEqual([records[3]!.group, records[3]!.sample, records[3]!.advantage, records[3]!.logged], [1, 1, 1, undefined]);
 });
+
+test('truncated sampling reports how far it is from the full distribution; full sampling reports nothing', () => {
+  const rollout = { ids: [1, 2], text: '', finishReason: 'stop' as const, logprobs: Float32Array.of(-1, -2) };
+  const group = (more: object) => ({
+    prompt: { index: 0, row: {}, source: 'a', text: 'a', ids: [1] },
+    rollouts: [{ ...rollout, ...more }],
+    rewards: [{}],
+    reward: [null],
+    advantages: [0],
+  });
+  const metrics = roundMetrics({ groups: [group({ truncatedLogprobs: Float32Array.of(-0.5, -1) })], rewardNames: [], zeroStdGroups: [] });
+  assert.equal(metrics['sampling/truncation_logp_difference/mean'], 0.75);
+  assert.equal(metrics['sampling/truncation_logp_difference/max'], 1);
+  const full = roundMetrics({ groups: [group({})], rewardNames: [], zeroStdGroups: [] });
+  assert.ok(!('sampling/truncation_logp_difference/mean' in full));
+});

@@ -21,7 +21,7 @@ export interface RoundRecord {
 /** The metrics of one generation round. A figure with no rows behind it is left out. */
 export function roundMetrics(round: RoundRecord): Record<string, number> {
   const rollouts = round.groups.flatMap((group) => group.rollouts);
-  return { ...rewardMetrics(round), ...completionMetrics(rollouts) };
+  return { ...rewardMetrics(round), ...completionMetrics(rollouts), ...truncationMetrics(rollouts) };
 }
 
 /** Tokens of a round: prompt tokens counted once per completion, as TRL does, and completion tokens. */
@@ -67,6 +67,12 @@ function completionMetrics(rollouts: readonly Rollout[]): Record<string, number>
     'completions/max_terminated_length': most(terminated),
     'completions/clipped_ratio': rollouts.length > 0 ? (rollouts.length - terminated.length) / rollouts.length : undefined,
   });
+}
+
+/** How far the truncated distribution, which completions were drawn from, is from the full one, which is trained on. */
+function truncationMetrics(rollouts: readonly Rollout[]): Record<string, number> {
+  const differences = rollouts.flatMap(({ logprobs, truncatedLogprobs }) => Array.from(truncatedLogprobs ?? [], (value, t) => value - logprobs[t]!));
+  return present({ 'sampling/truncation_logp_difference/mean': meanOf(differences), 'sampling/truncation_logp_difference/max': most(differences) });
 }
 
 function meanOf(values: readonly number[]): number | undefined {

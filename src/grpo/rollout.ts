@@ -51,8 +51,19 @@ export async function rollout(policy: LoadedModel, prompts: readonly Prompt[], o
   );
   return prompts.map((prompt, p): Group => {
     const rollouts = completions[p]!.map(
-      ({ ids, logprobs, finishReason }): Rollout => ({ ids, logprobs, finishReason, text: cutAtStop(tokenizer.decode(ids), options.stopStrings) }),
+      ({ ids, logprobs, samplerLogprobs, finishReason }): Rollout => ({
+        ids,
+        logprobs,
+        ...(truncates(options) ? { truncatedLogprobs: samplerLogprobs } : {}),
+        finishReason,
+        text: cutAtStop(tokenizer.decode(ids), options.stopStrings),
+      }),
     );
     return { prompt, rollouts, rewards: rollouts.map(() => ({})), reward: rollouts.map(() => null), advantages: rollouts.map(() => 0) };
   });
+}
+
+/** Whether completions are drawn from less than the full distribution. */
+function truncates({ topP, topK, minP, repetitionPenalty, minCompletionLength }: RolloutOptions): boolean {
+  return topP < 1 || topK > 0 || minP !== null || repetitionPenalty !== 1 || minCompletionLength > 0;
 }

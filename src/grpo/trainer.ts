@@ -1,4 +1,5 @@
 /** A run from beginning to end: what is checked, shown, written and saved around the loop of train.ts. */
+import { cp } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { NonFiniteError, RewardError, TsrlError } from '../errors.ts';
 import { disposeDecoder } from '../model/decoder.ts';
@@ -55,7 +56,7 @@ export interface GrpoTrainer extends AsyncIterable<StepRecord> {
   run(): Promise<RunSummary>;
   /** Asks the run to end: the step at hand is finished or dropped, weights are saved, the state says `interrupted`. */
   stop(reason: string): void;
-  /** Writes the policy as it is now, as a Hugging Face folder. Only while the run is under way. */
+  /** Writes the policy as it is now, or as it was saved when the run ended, as a Hugging Face folder. */
   save(folder: string): Promise<void>;
 }
 
@@ -106,10 +107,17 @@ class Trainer implements GrpoTrainer {
   }
 
   async save(folder: string): Promise<void> {
-    if (!this.#run) throw new TsrlError('Expected the run to be under way for save(), got one that has not started or has ended; load `final/` instead.');
+    if (!this.#run) return this.#copySaved(folder);
     const { policy } = this.#run;
     await assertFreeDisk(folder, savedBytes(policy, this.options.saveDtype), 'the model');
     await saveModel(folder, policy, this.options.saveDtype);
+  }
+
+  /** After the end the weights are no longer in memory; what was saved last is the same model. */
+  async #copySaved(folder: string): Promise<void> {
+    const { model } = this.#summary;
+    if (!model) throw new TsrlError('Expected save() on a run that has made an update, got one that has not; iterate over it or call run() first.');
+    await cp(model, folder, { recursive: true });
   }
 
   async run(): Promise<RunSummary> {
@@ -292,7 +300,12 @@ class Trainer implements GrpoTrainer {
     this.#run = null;
     run.optimizer.dispose();
     if (run.reference) disposeDecoder(run.reference);
-    if ('opened' in run.model) disposeModel(run.policy);
+    if ('opened' in run.model) return disposeModel(run.policy);
+    // The caller's model goes on as it came: without gradients.
+    for (const weight of run.policy.decoder.weights.values()) {
+      weight.grad = null;
+      weight.requiresGrad_(false);
+    }
   }
 
   #warnAboutPrompts({ survey, prompts, tokenizer }: Prepared): void {

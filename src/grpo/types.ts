@@ -30,6 +30,8 @@ export interface Rollout {
   finishReason: FinishReason;
   /** Log-probabilities of the sampled tokens under the tempered full distribution, as recorded while sampling. [ids.length] */
   logprobs: Float32Array;
+  /** The same under the truncated distribution they were drawn from (`topP`, `topK`, `minP`, `repetitionPenalty`); absent when nothing was cut off. */
+  truncatedLogprobs?: Float32Array;
   /** The same under the policy of the round, as training computes them: ℓold. Absent while the update is on-policy. */
   oldLogprobs?: Float32Array;
   /** The same under the reference: ℓref. Absent without one. */
