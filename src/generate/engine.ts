@@ -39,6 +39,8 @@ export interface GenerationOptions extends Sampling, StopRules {
   step: number;
   /** Completions that decode at the same time. */
   slots: number;
+  /** Keeps the entropy of the distribution that each token was drawn from. */
+  recordEntropy?: boolean;
   /** Decodes tokens as they come, for stop strings and `onToken`. */
   textStream: () => { push(id: number): string };
   /** Called with each token as it is drawn. */
@@ -56,6 +58,8 @@ export interface Completion {
   logprobs: Float32Array;
   /** Log-probabilities under the distribution drawn from, after truncation. */
   samplerLogprobs: Float32Array;
+  /** Entropies of the full distributions in nats, under `recordEntropy`. */
+  entropies?: Float32Array;
   finishReason: 'stop' | 'length' | 'stopString';
 }
 
@@ -65,6 +69,7 @@ interface LiveRow {
   ids: number[];
   logprobs: number[];
   samplerLogprobs: number[];
+  entropies: number[];
   watch: StopStringWatch | null;
   stream: { push(id: number): string } | null;
 }
@@ -224,6 +229,7 @@ class GenerationRun {
       ids: [],
       logprobs: [],
       samplerLogprobs: [],
+      entropies: [],
       watch: watched ? new StopStringWatch(stopStrings) : null,
       stream: watched ? textStream() : null,
     };
@@ -300,6 +306,7 @@ class GenerationRun {
         suppressed: row.ids.length < minNewTokens ? suppressed : [],
       })),
       this.#options,
+      this.#options,
     );
     let next = 0;
     for (const cohort of cohorts) {
@@ -317,6 +324,7 @@ class GenerationRun {
     row.ids.push(id);
     row.logprobs.push(draws.logprobs[place]!);
     row.samplerLogprobs.push(draws.samplerLogprobs[place]!);
+    if (draws.entropies) row.entropies.push(draws.entropies[place]!);
     this.#options.onToken?.(row.request, row.sample, id);
     const finishReason = this.#finish(row, id, request.limit);
     if (!finishReason) return true;
@@ -324,6 +332,7 @@ class GenerationRun {
       ids: row.ids,
       logprobs: Float32Array.from(row.logprobs),
       samplerLogprobs: Float32Array.from(row.samplerLogprobs),
+      ...(draws.entropies ? { entropies: Float32Array.from(row.entropies) } : {}),
       finishReason,
     };
     request.ended += 1;

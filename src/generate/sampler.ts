@@ -1,5 +1,5 @@
 /** From logits to the next token: penalties, truncation, and a draw by inverse CDF with our own uniform numbers. */
-import { temperedLogprobs } from '../model/token-logprobs.ts';
+import { entropyOf, temperedLogprobs } from '../model/token-logprobs.ts';
 import * as ops from '../tensor/ops.ts';
 import { tensor } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -35,10 +35,12 @@ export interface Draws {
   logprobs: Float32Array;
   /** Under the distribution that was drawn from; the same array when nothing was cut off. */
   samplerLogprobs: Float32Array;
+  /** Entropy of the full distribution, in nats; null when it was not asked for. */
+  entropies: Float32Array | null;
 }
 
 /** Draws one token per row from logits [n, V]. Runs inside the caller's scope. */
-export function draw(logits: Tensor, rows: readonly RowDraw[], sampling: Sampling): Draws {
+export function draw(logits: Tensor, rows: readonly RowDraw[], sampling: Sampling, { recordEntropy = false } = {}): Draws {
   const greedy = sampling.temperature === 0;
   const full = temperedLogprobs(logits, greedy ? 1 : sampling.temperature); // [n, V]
   const shaped = shape(logits, full, rows, sampling);
@@ -49,6 +51,7 @@ export function draw(logits: Tensor, rows: readonly RowDraw[], sampling: Samplin
     ids: Array.from(picked.toArray(), Number),
     logprobs,
     samplerLogprobs: shaped === full ? logprobs : (ops.gather(shaped, 1, column).toArray() as Float32Array),
+    entropies: recordEntropy ? (entropyOf(full).toArray() as Float32Array) : null,
   };
 }
 

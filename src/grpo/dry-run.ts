@@ -41,7 +41,7 @@ export async function dryRun(input: GrpoOptions, { stream = process.stderr }: Ru
     const prompt = await firstPrompt(run);
     const groups = await rollout(run.policy, [prompt], { ...options, slots: run.plan.slots }, 0);
     const scored = await scoreRound(groups, { specs: options.rewards, timeoutMs: options.rewardTimeoutMs, slots: run.slots, monitor: run.monitor, step: 1, progress: 0 });
-    assignAdvantages(groups, scored, { ...options, klPlacement: 'loss' });
+    assignAdvantages(groups, scored.failed, { ...options, klPlacement: 'loss' });
     const group = groups[0]!;
     const steps = Number.isFinite(run.totalSteps) ? `${run.totalSteps} updates` : 'updates without end';
     return {

@@ -22,6 +22,15 @@ const refused: Record<keyof typeof refusals, [bad: Record<string, unknown>, blam
   endlessNeedsMaxSteps: [{ dataset: endless() }, 'maxSteps', { dataset: endless(), maxSteps: 5 }],
   keptCheckpointsAreMade: [{ saveTotalLimit: 2 }, 'saveSteps', { saveTotalLimit: 2, saveSteps: 10 }],
   loadedModelIsPlaced: [{ model: {}, dtype: 'float32' }, 'dtype', { model: {} }],
+  iterationsSetTheLength: [{ iterations: 2, numTrainEpochs: 3, beta: 0.1 }, 'numTrainEpochs', { iterations: 2, beta: 0.1 }],
+  iterationsNeedAReference: [{ iterations: 2 }, 'beta', { iterations: 2, beta: 0.1 }],
+  iterationsRenewTheOptimizer: [{ iterations: 2, beta: 0.1, optim: {} }, 'optim', { optim: {} }],
+  syncNeedsAReference: [{ syncRefModel: true }, 'beta', { syncRefModel: true, beta: 0.1 }],
+  syncSettingsNeedSync: [{ refModelSyncSteps: 10, beta: 0.1 }, 'syncRefModel', { refModelSyncSteps: 10, syncRefModel: true, beta: 0.1 }],
+  gdpoHasItsOwnScale: [{ rewardAggregation: 'normalizeThenSum', scaleRewards: 'none' }, 'scaleRewards', { rewardAggregation: 'normalizeThenSum' }],
+  gdpoKeepsRewardsApart: [{ rewardAggregation: 'normalizeThenSum', klPlacement: 'reward', beta: 0.1 }, 'klPlacement', { rewardAggregation: 'normalizeThenSum', beta: 0.1 }],
+  adaptiveBoundsInOrder: [{ adaptiveEntropy: { min: 2, max: 1 } }, 'adaptiveEntropy.min', { adaptiveEntropy: { min: 0, max: 1 } }],
+  correctionBoundsInOrder: [{ samplerCorrection: { min: 4, max: 3 } }, 'samplerCorrection.min', { samplerCorrection: { min: 1, max: 3 } }],
   callbacksAreCallable: [{ callbacks: [{ onStepend: () => {} }] }, 'callbacks.0', { callbacks: [{ onStepEnd: () => {} }] }],
   evaluationIsNotYet: [{ callbacks: [{ onEvaluate: () => {} }] }, 'callbacks', { callbacks: [{ onSave: () => {} }] }],
 };
@@ -33,6 +42,14 @@ describe('refused combinations', () => {
       resolve(good);
     });
   }
+
+  test('the other halves of these rules', () => {
+    const blames = (bad: Record<string, unknown>, name: string) => assert.throws(() => resolve(bad), (error: Error & { data: { name: string } }) => error.data.name === name);
+    blames({ stepsPerIteration: 5 }, 'iterations');
+    blames({ rewardAggregation: 'normalizeThenSum', advantage: 'leaveOneOut' }, 'advantage');
+    blames({ adaptiveEntropy: {}, entropyCoef: 2 }, 'entropyCoef');
+    blames({ samplerCorrection: { min: null, max: null } }, 'samplerCorrection');
+  });
 
   test('a callback that is no function', () => {
     assert.throws(() => resolve({ callbacks: [{ onSave: 1 }] }), { message: /`callbacks\.0\.onSave` to be a function, got 1/ });
@@ -47,6 +64,8 @@ const said: Record<keyof typeof cautions, [spoken: Record<string, unknown>, sile
   deltaInsideTheClip: [{ delta: 1.2 }, { delta: 2 }],
   estimatorWithoutEffect: [{ klEstimator: 'k1' }, { klEstimator: 'k1', beta: 0.04 }],
   truncatedSampling: [{ topP: 0.9 }, { topP: 1 }],
+  luspoWithTokenRatio: [{ lossType: 'luspo' }, { lossType: 'luspo', importanceSampling: 'sequence' }],
+  termsWithoutClip: [{ epsilon: 0.1, lossType: 'cispo' }, { lossType: 'cispo' }],
   ownOptimizer: [{ adamBeta2: 0.99, optim: {} }, { optim: {} }],
 };
 

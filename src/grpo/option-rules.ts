@@ -57,6 +57,54 @@ export const refusals = {
       ? expected(device === 'auto' ? 'dtype' : 'device', 'to be left out when `model` is a loaded model', device === 'auto' ? dtype : device, 'the model has its own; set it in `loadModel`')
       : null,
 
+  iterationsSetTheLength: ({ iterations, stepsPerIteration, numTrainEpochs }) => {
+    if (stepsPerIteration !== null && iterations === 1) return expected('iterations', 'to be 2 or more when `stepsPerIteration` is set', iterations, 'set it, or use `maxSteps`');
+    return iterations > 1 && stepsPerIteration === null && numTrainEpochs !== 1
+      ? expected('numTrainEpochs', 'to be left out with `iterations`, each of which is one epoch', numTrainEpochs, 'set `stepsPerIteration` for another length')
+      : null;
+  },
+
+  iterationsNeedAReference: ({ iterations, beta }) =>
+    iterations > 1 && beta === 0 ? expected('beta', 'to be above 0 with `iterations`, which renew the reference', 0, 'set `beta`, or train longer with `numTrainEpochs`') : null,
+
+  iterationsRenewTheOptimizer: ({ iterations, optim }) =>
+    iterations > 1 && typeof optim === 'object'
+      ? expected('optim', "to be 'adamw' with `iterations`, each of which makes a new optimizer", optim, 'run the iterations one by one with an optimizer of your own')
+      : null,
+
+  syncNeedsAReference: ({ syncRefModel, beta }) =>
+    syncRefModel && beta === 0 ? expected('beta', 'to be above 0 with `syncRefModel`', 0, 'there is no reference to mix at 0: set `beta`, or remove `syncRefModel`') : null,
+
+  syncSettingsNeedSync: ({ syncRefModel, refModelMixupAlpha, refModelSyncSteps }) =>
+    !syncRefModel && (refModelMixupAlpha !== 0.6 || refModelSyncSteps !== 512)
+      ? expected('syncRefModel', 'to be true when `refModelMixupAlpha` or `refModelSyncSteps` is set', false, 'set it, or remove the two')
+      : null,
+
+  gdpoHasItsOwnScale: ({ rewardAggregation, advantage, scaleRewards }) => {
+    if (rewardAggregation !== 'normalizeThenSum') return null;
+    if (advantage === 'leaveOneOut') return expected('advantage', "to be 'groupMean' with `rewardAggregation: 'normalizeThenSum'`", advantage, 'it compares each reward with its group mean; change one of the two');
+    return scaleRewards === 'none' ? expected('scaleRewards', "to be left out with `rewardAggregation: 'normalizeThenSum'`", scaleRewards, 'it always divides by standard deviations') : null;
+  },
+
+  gdpoKeepsRewardsApart: ({ rewardAggregation, klPlacement }) =>
+    rewardAggregation === 'normalizeThenSum' && klPlacement === 'reward'
+      ? expected('klPlacement', "to be 'loss' with `rewardAggregation: 'normalizeThenSum'`", klPlacement, 'a KL cannot be taken from rewards that are compared one by one')
+      : null,
+
+  adaptiveBoundsInOrder: ({ adaptiveEntropy, entropyCoef }) => {
+    if (!adaptiveEntropy) return null;
+    const { min, max } = adaptiveEntropy;
+    if (min > max) return expected('adaptiveEntropy.min', `to be at most \`max\` (${max})`, min, 'swap the two');
+    return entropyCoef < min || entropyCoef > max ? expected('entropyCoef', `to start between \`adaptiveEntropy.min\` and \`max\` (${min} to ${max})`, entropyCoef, 'change one of them') : null;
+  },
+
+  correctionBoundsInOrder: ({ samplerCorrection }) => {
+    if (!samplerCorrection) return null;
+    const { min, max } = samplerCorrection;
+    if (min === null && max === null) return expected('samplerCorrection', 'to have `min` or `max`', samplerCorrection, 'without a bound it corrects nothing safely; give one');
+    return min !== null && max !== null && min > max ? expected('samplerCorrection.min', `to be at most \`max\` (${max})`, min, 'swap the two') : null;
+  },
+
   callbacksAreCallable: ({ callbacks }) => {
     const entries = callbacks.flatMap((callback, i) => Object.entries(callback).map(([name, fn]) => ({ i, name, fn })));
     const unknown = entries.find(({ name }) => !(callbackNames as readonly string[]).includes(name));
@@ -77,7 +125,7 @@ export const refusals = {
 /** The combinations that are only said. */
 export const cautions = {
   sequenceRatioWithTokenMean: ({ importanceSampling, lossType }) =>
-    importanceSampling === 'sequence' && lossType !== 'grpo'
+    importanceSampling === 'sequence' && lossType !== 'grpo' && lossType !== 'luspo'
       ? `\`importanceSampling: 'sequence'\` is GSPO's ratio, which its paper uses with \`lossType: 'grpo'\`, not '${lossType}'.`
       : null,
 
@@ -92,7 +140,7 @@ export const cautions = {
       : null,
 
   deltaInsideTheClip: ({ delta, epsilon, epsilonHigh }) => {
-    const high = epsilonHigh ?? epsilon;
+    const high = epsilonHigh ?? epsilon ?? 0.2;
     return delta !== null && delta <= 1 + high ? `\`delta\` (${delta}) is meant to be above 1 + \`epsilonHigh\` (${1 + high}), so that it only bounds what the clip leaves free.` : null;
   },
 
@@ -105,8 +153,16 @@ export const cautions = {
   truncatedSampling: ({ topP, topK, minP, repetitionPenalty }) => {
     const truncates = topP < 1 || topK > 0 || (minP ?? 0) > 0 || repetitionPenalty !== 1;
     return truncates
-      ? 'Sampling is not from the whole distribution (`topP`, `topK`, `minP` or `repetitionPenalty`), while the ratio is: watch `sampling/sampling_logp_difference`.'
+      ? 'Sampling is not from the whole distribution (`topP`, `topK`, `minP` or `repetitionPenalty`), while the ratio is: watch `sampling/truncation_logp_difference/mean`.'
       : null;
+  },
+
+  luspoWithTokenRatio: ({ lossType, importanceSampling }) =>
+    lossType === 'luspo' && importanceSampling === 'token' ? "The paper of `lossType: 'luspo'` uses `importanceSampling: 'sequence'`, not 'token'." : null,
+
+  termsWithoutClip: ({ lossType, epsilon, epsilonHigh, delta }) => {
+    const clips = lossType !== 'cispo' && lossType !== 'sapo' && lossType !== 'vespo';
+    return !clips && (epsilon !== null || epsilonHigh !== null || delta !== null) ? `\`epsilon\`, \`epsilonHigh\` and \`delta\` have no effect with \`lossType: '${lossType}'\`, which does not clip the ratio.` : null;
   },
 
   ownOptimizer: ({ optim, adamBeta1, adamBeta2, adamEpsilon }) =>

@@ -94,6 +94,10 @@ const size = {
     meaning: 'Optimizer updates served by one round of generation; a round draws P × this many prompts',
   }),
   numIterations: option(whole(1).default(1), { meaning: 'μ, passes over each round' }),
+  iterations: option(whole(1).default(1), {
+    meaning: 'Outer iterations: at the start of each the policy is copied to the reference, and optimizer and schedule start anew',
+  }),
+  stepsPerIteration: option(whole(1).nullable().default(null), { meaning: 'Updates of one outer iteration', byDefault: 'one epoch' }),
   maxSteps: option(whole(1).nullable().default(null), {
     meaning: 'Optimizer updates; the run ends at this or at `numTrainEpochs`, whichever comes first; an endless dataset needs it',
   }),
@@ -142,12 +146,19 @@ const sampling = {
 };
 
 const loss = {
-  lossType: option(z.enum(['dapo', 'grpo', 'bnpo', 'dr_grpo']).default('dapo'), {
-    meaning: 'How token losses are put together: mean over all tokens of the update (`dapo`), mean of row means (`grpo`), token mean per micro-batch (`bnpo`), sum over rows × `maxCompletionLength` (`dr_grpo`)',
+  lossType: option(z.enum(['dapo', 'grpo', 'bnpo', 'dr_grpo', 'cispo', 'sapo', 'gmpo', 'luspo', 'vespo']).default('dapo'), {
+    meaning: 'Policy term and how token losses are put together; docs/losses.md has the formulas. The clipped term: `dapo` mean over all tokens of the update, `grpo` mean of row means, `bnpo` token mean per micro-batch, `dr_grpo` sum over rows × `maxCompletionLength`, `luspo` sum over rows. Terms of their own: `cispo`, `sapo`, `gmpo`, `vespo`',
   }),
   importanceSampling: option(z.enum(['token', 'sequence']).default('token'), { meaning: "Ratio per token, or per completion (GSPO, with `lossType: 'grpo'`)" }),
-  epsilon: option(notNegative().default(0.2), { meaning: 'The ratio is clipped below 1 − this' }),
+  epsilon: option(notNegative().nullable().default(null), { meaning: 'The ratio is clipped below 1 − this (`gmpo`: its logarithm below −this)', byDefault: '0.2; 0.4 with `gmpo`' }),
   epsilonHigh: option(notNegative().nullable().default(null), { meaning: 'The ratio is clipped above 1 + this', byDefault: '= `epsilon`' }),
+  cispoCap: option(positive().default(5), { meaning: 'Upper bound of the weight of `cispo`' }),
+  sapoTemperaturePos: option(positive().default(1), { meaning: 'Temperature of `sapo` for positive advantages' }),
+  sapoTemperatureNeg: option(positive().default(1.05), { meaning: 'Temperature of `sapo` for the others' }),
+  vespoKPos: option(notNegative().default(2), { meaning: 'k of `vespo` for advantages of 0 and more' }),
+  vespoLambdaPos: option(notNegative().default(3), { meaning: 'λ of `vespo` for advantages of 0 and more' }),
+  vespoKNeg: option(notNegative().default(3), { meaning: 'k of `vespo` for negative advantages' }),
+  vespoLambdaNeg: option(notNegative().default(2), { meaning: 'λ of `vespo` for negative advantages' }),
   delta: option(positive().nullable().default(null), { meaning: 'Upper bound of the ratio where the clip does not bind (negative advantages)' }),
   beta: option(notNegative().default(0), { meaning: 'Weight of the KL to the reference model; at 0 there is no reference model', articles: '0.04' }),
   klEstimator: option(z.enum(['k1', 'k2', 'k3']).default('k3'), { meaning: 'Estimator of the KL in the loss' }),
@@ -158,16 +169,56 @@ const loss = {
     meaning: 'Multiplies the KL in the loss by the ratio, which makes its gradient per position unbiased',
     articles: 'false',
   }),
+  syncRefModel: option(z.boolean().default(false), { meaning: 'Mixes the policy into the reference every `refModelSyncSteps` updates (TR-DPO)' }),
+  refModelMixupAlpha: option(share().gt(0).default(0.6), { meaning: 'π_ref ← α·π_θ + (1−α)·π_ref; 1 replaces the reference' }),
+  refModelSyncSteps: option(whole(1).default(512), { meaning: 'Updates between two mixes' }),
   advantage: option(z.enum(['groupMean', 'leaveOneOut']).default('groupMean'), {
     meaning: 'Baseline: mean of the group, or of the other completions of the group (RLOO)',
   }),
   scaleRewards: option(z.enum(['group', 'batch', 'none']).default('group'), {
     meaning: 'Advantages are divided by the standard deviation of the group, of the round, or not at all (Dr. GRPO)',
   }),
-  rewardAggregation: option(z.enum(['sumThenNormalize']).default('sumThenNormalize'), {
-    meaning: 'Rewards are summed with their weights, then compared in the group',
+  rewardAggregation: option(z.enum(['sumThenNormalize', 'normalizeThenSum']).default('sumThenNormalize'), {
+    meaning: 'Rewards are summed with their weights, then compared in the group; or each is compared first, then summed (GDPO)',
   }),
+  dynamicSampling: option(z.boolean().default(false), {
+    meaning: 'Groups whose rewards are all equal are replaced by fresh prompts until the round is full (DAPO)',
+  }),
+  maxResampleRounds: option(whole(1).default(4), { meaning: 'Times that groups are replaced in one round; what is still without spread then stays' }),
   maskTruncatedCompletions: option(z.boolean().default(false), { meaning: 'Leaves completions that were cut off at `maxCompletionLength` out of the loss' }),
+  topEntropyQuantile: option(positive().max(1).default(1), {
+    meaning: 'Share of the most uncertain tokens of the update that keep their policy term; 1 is off',
+  }),
+  offPolicyMaskThreshold: option(z.number().nullable().default(null), {
+    meaning: 'Rows with a negative advantage that drifted further than this many nats per token from the policy that sampled them are left out',
+  }),
+  entropyCoef: option(notNegative().default(0), { meaning: 'Weight of the entropy bonus' }),
+  adaptiveEntropy: option(
+    z
+      .strictObject({ target: notNegative().default(0.2), min: notNegative().default(0), max: notNegative().default(1), delta: notNegative().default(0.005) })
+      .nullable()
+      .default(null),
+    {
+      meaning: 'Moves the weight of the entropy bonus after each update, up by `delta` while the entropy is at or below `target`, else down, between `min` and `max`',
+      written: '{ target, min, max, delta } | null',
+      wanted: 'to be { target, min, max, delta } or null',
+    },
+  ),
+  samplerCorrection: option(
+    z
+      .strictObject({
+        mode: z.enum(['tokenTruncate', 'tokenMask', 'sequenceTruncate', 'sequenceMask']).default('sequenceMask'),
+        max: positive().nullable().default(3),
+        min: notNegative().nullable().default(null),
+      })
+      .nullable()
+      .default(null),
+    {
+      meaning: 'Weighs tokens or rows by trainer against sampler probability, cut to or masked outside [min, max]; for rollouts that another engine sampled',
+      written: '{ mode, max, min } | null',
+      wanted: 'to be { mode, max, min } or null',
+    },
+  ),
   maxRewardErrorRate: option(share().default(0.1), {
     meaning: 'Share of the last 100 samples with a failed reward at which the run stops; also when the first 20 all fail',
   }),
@@ -223,27 +274,8 @@ const notYet = {
   evalSteps: later(null),
   evalOnStart: later(false),
   numGenerationsEval: later(null),
-  iterations: later(1),
-  stepsPerIteration: later(null),
   rewardReplayFraction: later(0.1),
   supervision: later('outcome'),
-  dynamicSampling: later(false),
-  maxResampleRounds: later(4),
-  syncRefModel: later(false),
-  refModelMixupAlpha: later(0.6),
-  refModelSyncSteps: later(512),
-  cispoCap: later(5),
-  sapoTemperaturePos: later(1),
-  sapoTemperatureNeg: later(1.05),
-  vespoKPos: later(2),
-  vespoLambdaPos: later(3),
-  vespoKNeg: later(3),
-  vespoLambdaNeg: later(2),
-  topEntropyQuantile: later(1),
-  offPolicyMaskThreshold: later(null),
-  entropyCoef: later(0),
-  adaptiveEntropy: later(null),
-  samplerCorrection: later(null),
   lora: later(null),
   isolate: later(false),
   maxMemory: later(null),
@@ -254,8 +286,6 @@ const notYet = {
 
 /** Values of options of this version that belong to a later one. */
 export const valuesNotYet: Readonly<Record<string, readonly string[]>> = {
-  lossType: ['cispo', 'sapo', 'luspo', 'vespo', 'gmpo'],
-  rewardAggregation: ['normalizeThenSum'],
   attention: ['flash_attention_2'],
   device: ['cuda'],
   dtype: ['bfloat16', 'float16', 'float64'],

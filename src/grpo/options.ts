@@ -10,7 +10,7 @@ import type { GrpoOptions, ValidOptions } from './option-schema.ts';
 
 
 /** Every option of a run with its value; rewards as a list with names and weights. */
-export type ResolvedOptions = Omit<ValidOptions, 'rewards' | 'rewardWeights'> & { rewards: RewardSpec[] };
+export type ResolvedOptions = Omit<ValidOptions, 'rewards' | 'rewardWeights' | 'epsilon'> & { rewards: RewardSpec[]; epsilon: number };
 
 /**
  * Validates options and writes every default out.
@@ -33,5 +33,6 @@ export function resolveOptions(input: GrpoOptions): { options: ResolvedOptions; 
   }
   const warnings = Object.values<Caution>(cautions).flatMap((caution) => caution(valid) ?? []);
   const { rewards, rewardWeights, ...rest } = valid;
-  return { options: { ...rest, rewards: namedRewards(rewards, rewardWeights ?? undefined) }, warnings };
+  const epsilon = rest.epsilon ?? (rest.lossType === 'gmpo' ? 0.4 : 0.2);
+  return { options: { ...rest, epsilon, rewards: namedRewards(rewards, rewardWeights ?? undefined) }, warnings };
 }

@@ -13,7 +13,7 @@ import { clipGradNorm } from '../training/gradient-norm.ts';
 import type { Optimizer } from '../training/optimizers/optimizer.ts';
 import type { MicroBatchLimit } from '../training/pack.ts';
 import { accumulateGradient } from '../training/update.ts';
-import { grpoLoss, mergeSums, metricsOf } from './loss/index.ts';
+import { entropyThresholdOf, grpoLoss, mergeSums, metricsOf } from './loss/index.ts';
 import type { LossOptions, LossSums, Normaliser } from './loss/index.ts';
 import { microBatches, packMicroBatch, rowsOf } from './token-scores.ts';
 import type { Group, Rollout } from './types.ts';
@@ -51,7 +51,7 @@ export async function updatePolicy(decoder: Decoder, optimizer: Optimizer, group
       await accumulateGradient(decoder, packed, settings, (logprobs, entropy) => {
         const result = differentiate(rows, logprobs, entropy, normaliser, settings);
         sums = sums ? mergeSums(sums, result.sums) : result.sums;
-        return { logprobs: result.gradient, entropy: null };
+        return { logprobs: result.gradient, entropy: result.entropyGradient };
       });
     } finally {
       disposeBatch(packed);
@@ -72,13 +72,24 @@ function counts(rollout: Rollout, { maskTruncatedCompletions }: UpdateSettings):
   return !(maskTruncatedCompletions && rollout.finishReason === 'length');
 }
 
-/** Rows and tokens of the whole update; rows that are masked out leave both. */
-function normaliserOf(groups: readonly Group[], batches: number, settings: UpdateSettings): Normaliser {
+/** What the losses of one update are divided by, and its one entropy threshold. */
+interface UpdateNormaliser extends Normaliser {
+  /** In nats; null while every token is in the policy term. */
+  entropyThreshold: number | null;
+}
+
+/** Counts over the whole update; rows that are masked out leave all of them. */
+function normaliserOf(groups: readonly Group[], batches: number, settings: UpdateSettings): UpdateNormaliser {
   const counted = groups.flatMap(({ rollouts }) => rollouts).filter((rollout) => counts(rollout, settings));
+  const share = settings.loss.topEntropyQuantile ?? 1;
+  const entropies = share < 1 ? counted.flatMap((rollout) => Array.from(rollout.entropies!)) : [];
+  const entropyThreshold = entropies.length > 0 ? entropyThresholdOf(entropies, share) : null;
   return {
-    rows: Math.max(1, counted.length),
-    tokens: Math.max(1, counted.reduce((total, { ids }) => total + ids.length, 0)),
+    rows: counted.length,
+    tokens: counted.reduce((total, { ids }) => total + ids.length, 0),
     microBatches: batches,
+    entropyThreshold,
+    ...(entropyThreshold === null ? {} : { entropyTokens: entropies.filter((entropy) => entropy >= entropyThreshold).length }),
   };
 }
 
@@ -87,9 +98,9 @@ function differentiate(
   rows: ReturnType<typeof rowsOf>,
   logprobs: Tensor,
   entropy: Tensor,
-  normaliser: Normaliser,
+  normaliser: UpdateNormaliser,
   settings: UpdateSettings,
-): { gradient: Tensor; sums: LossSums } {
+): { gradient: Tensor; entropyGradient: Tensor | null; sums: LossSums } {
   return keep(
     scope(() => {
       const longest = Math.max(...rows.map(({ rollout }) => rollout.ids.length));
@@ -98,21 +109,24 @@ function differentiate(
       const spread = (flat: Tensor) => ops.view(ops.scatter(ops.zeros([rows.length * longest]), 0, place, flat), size);
       const stored = (field: 'oldLogprobs' | 'refLogprobs' | 'logprobs') => (rows.every(({ rollout }) => rollout[field]) ? spread(joined(rows.map(({ rollout }) => rollout[field]!))) : null);
       const leaf = ops.detach(spread(logprobs)).requiresGrad_(); // [B, T]
+      const entropyLeaf = ops.detach(spread(entropy)).requiresGrad_((settings.loss.entropyCoef ?? 0) !== 0); // [B, T]
       const { loss, sums } = grpoLoss(
         {
           logprobs: leaf,
           oldLogprobs: stored('oldLogprobs'),
           refLogprobs: stored('refLogprobs'),
           samplerLogprobs: stored('logprobs'),
-          entropy: spread(entropy),
+          entropy: entropyLeaf,
           advantages: tensor(Float32Array.from(rows, ({ group, sample }) => group.advantages[sample]!)),
           mask: maskOf(rows, longest, settings),
           normaliser,
+          entropyThreshold: normaliser.entropyThreshold,
         },
         settings.loss,
       );
-      const [gradient] = grad([loss], [leaf]);
-      return { gradient: ops.indexSelect(ops.reshape(gradient!, [rows.length * longest]), 0, place), sums };
+      const [gradient, entropyGradient] = grad([loss], entropyLeaf.requiresGrad ? [leaf, entropyLeaf] : [leaf]);
+      const gather = (x: Tensor) => ops.indexSelect(ops.reshape(x, [rows.length * longest]), 0, place);
+      return { gradient: gather(gradient!), entropyGradient: entropyGradient ? gather(entropyGradient) : null, sums };
     }),
   );
 }

@@ -19,6 +19,7 @@ export type RolloutOptions = Pick<
   | 'repetitionPenalty'
   | 'stopStrings'
   | 'seed'
+  | 'topEntropyQuantile'
 > & { slots: number };
 
 /**
@@ -45,16 +46,18 @@ export async function rollout(policy: LoadedModel, prompts: readonly Prompt[], o
       seed: options.seed,
       step: round,
       slots: options.slots,
+      recordEntropy: options.topEntropyQuantile < 1,
       textStream: () => tokenizer.decoder(),
       ...(signal ? { signal } : {}),
     },
   );
   return prompts.map((prompt, p): Group => {
     const rollouts = completions[p]!.map(
-      ({ ids, logprobs, samplerLogprobs, finishReason }): Rollout => ({
+      ({ ids, logprobs, samplerLogprobs, entropies, finishReason }): Rollout => ({
         ids,
         logprobs,
         ...(truncates(options) ? { truncatedLogprobs: samplerLogprobs } : {}),
+        ...(entropies ? { entropies } : {}),
         finishReason,
         text: cutAtStop(tokenizer.decode(ids), options.stopStrings),
       }),

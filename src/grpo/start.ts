@@ -39,6 +39,11 @@ export interface Prepared {
   rounds: Rounds;
   /** Optimizer updates of the whole run. */
   totalSteps: number;
+  /** Prompts in one round. */
+  roundSize: number;
+  /** Optimizer updates of one outer iteration; Infinity when there is one. */
+  iterationSteps: number;
+  /** Over one outer iteration. */
   schedule: Schedule;
   prompts: PromptSettings;
   /** null for a dataset whose rows come one by one. */
@@ -84,12 +89,16 @@ export async function prepare(options: ResolvedOptions, onMessage: (line: string
     const roundSize = options.promptsPerStep * options.stepsPerGeneration;
     const rounds =
       dataset.kind === 'rows'
-        ? createRounds(survey!.rows, { roundSize, seed: options.seed, shuffle: options.shuffleDataset, epochs: options.numTrainEpochs })
+        ? createRounds(survey!.rows, { roundSize, seed: options.seed, shuffle: options.shuffleDataset, epochs: epochsOf(options) })
         : createStreamRounds(dataset.rows, { roundSize });
-    const planned = rounds.totalRounds * options.stepsPerGeneration * options.numIterations;
+    const { iterations, stepsPerIteration } = options;
+    const fromData = rounds.totalRounds * options.stepsPerGeneration * options.numIterations;
+    const planned = stepsPerIteration === null ? fromData : iterations * stepsPerIteration;
     const totalSteps = Math.min(options.maxSteps ?? Infinity, planned);
-    const schedule = scheduleOf(options.lrSchedulerType, { warmupSteps: warmupSteps(options, totalSteps), totalSteps });
-    return { options, model, tokenizer, rounds, totalSteps, schedule, prompts, survey };
+    const iterationSteps = iterations === 1 ? Infinity : (stepsPerIteration ?? Math.floor(planned / iterations));
+    const scheduled = Math.min(totalSteps, iterationSteps);
+    const schedule = scheduleOf(options.lrSchedulerType, { warmupSteps: warmupSteps(options, scheduled), totalSteps: scheduled });
+    return { options, model, tokenizer, rounds, totalSteps, roundSize, iterationSteps, schedule, prompts, survey };
   } catch (error) {
     if ('opened' in model) model.opened.checkpoint.close();
     throw error;
@@ -156,6 +165,12 @@ function assertParts({ optim, tokenizer }: ResolvedOptions): void {
   }
 }
 
+/** How often the dataset is gone through; null = until the updates are done. */
+function epochsOf({ iterations, stepsPerIteration, numTrainEpochs }: ResolvedOptions): number | null {
+  if (iterations === 1) return numTrainEpochs;
+  return stepsPerIteration === null ? iterations : null;
+}
+
 function warmupSteps({ warmupSteps: steps, warmupRatio }: ResolvedOptions, totalSteps: number): number {
   if (warmupRatio === 0) return steps;
   if (!Number.isFinite(totalSteps)) throw expected('warmupRatio', 'to be used with a run of known length', warmupRatio, 'give `maxSteps`, or `warmupSteps` instead');
@@ -181,7 +196,8 @@ function choosePlan(config: DecoderConfig, options: ResolvedOptions, parameters:
   };
 }
 
-function makeOptimizer(decoder: Decoder, options: ResolvedOptions): Optimizer {
+/** The optimizer of a run, or the caller's own. */
+export function makeOptimizer(decoder: Decoder, options: ResolvedOptions): Optimizer {
   if (options.optim !== 'adamw') return options.optim as Optimizer;
   return new AdamW([...decoder.weights.values()], {
     beta1: options.adamBeta1,

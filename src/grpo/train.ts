@@ -5,15 +5,21 @@
 import type { RewardFailure } from '../rewards/error-rate.ts';
 import { expected } from '../errors.ts';
 import type { InputError } from '../errors.ts';
+import { RowQueue } from '../data/row-queue.ts';
+import { mixDecoder } from '../model/decoder.ts';
+import { firstBonus, nextBonus } from './adaptive-entropy.ts';
 import { computeAdvantages } from './advantage.ts';
+import { fillRound } from './dynamic-sampling.ts';
+import type { LossOptions } from './loss/index.ts';
 import { countTokens, roundMetrics } from './metrics.ts';
 import type { ResolvedOptions } from './options.ts';
 import { updatePolicy } from './policy-update.ts';
-import type { UpdateResult } from './policy-update.ts';
+import type { UpdateResult, UpdateSettings } from './policy-update.ts';
 import { readPrompt } from './prompts.ts';
 import { scoreRound } from './reward.ts';
 import type { ScoredRound } from './reward.ts';
 import { rollout } from './rollout.ts';
+import { makeOptimizer } from './start.ts';
 import type { Run } from './start.ts';
 import { Stopwatch } from './stopwatch.ts';
 import { recordLogprobs } from './token-scores.ts';
@@ -29,51 +35,82 @@ export interface LoopStep extends StepRecord {
   finite: boolean;
 }
 
+/** One group with what scoring left beside its rewards. */
+interface ScoredGroup {
+  group: Group;
+  /** [G] names of the rewards that failed. */
+  failed: string[][];
+  /** [G] what the rewards logged. */
+  logged: Record<string, number>[];
+}
+
 /** The run, one optimizer update at a time, until the data, the epochs or `maxSteps` end. */
 export async function* train(run: Run, signal: AbortSignal): AsyncGenerator<LoopStep> {
-  const { options, policy, reference, rounds, plan } = run;
+  const { options, policy, reference, plan } = run;
   const { decoder } = policy;
   const scoring = { temperature: options.temperature, limit: plan.limit };
-  let step = 0;
-  let tokens = 0;
-  for (let round = 0; step < run.totalSteps; round++) {
+  const rows = new RowQueue(run.rounds);
+  const names = options.rewards.map(({ name }) => name);
+  let bonus = firstBonus(options.entropyCoef, options.adaptiveEntropy);
+  let [step, iterationStart, tokens, samplings] = [0, 0, 0, 0];
+  while (step < run.totalSteps) {
+    if (step - iterationStart >= run.iterationSteps) {
+      await beginIteration(run);
+      iterationStart = step;
+    }
     const clock = new Stopwatch();
-    const drawn = await rounds.next();
-    if (!drawn) {
+    const failures: RewardFailure[] = [];
+    const seconds: Record<string, number> = {};
+    const sample = async (count: number): Promise<ScoredGroup[]> => {
+      const drawn = await rows.draw(count);
+      const prompts = drawn.map(({ row, index }) => readPrompt(row, run.survey?.positions[index] ?? index, run.prompts)).filter((prompt) => prompt !== null);
+      const groups = await clock.time('rollout', () => rollout(policy, prompts, { ...options, slots: plan.slots }, samplings++, signal));
+      const scored = await clock.time('reward', () => score(groups, run, step, signal));
+      failures.push(...scored.failures);
+      for (const [name, time] of Object.entries(scored.seconds)) seconds[`time/reward/${name}`] = (seconds[`time/reward/${name}`] ?? 0) + time;
+      return groups.map((group, p) => ({ group, failed: scored.failed[p]!, logged: scored.logged[p]! }));
+    };
+
+    const isFlat = ({ group, failed }: ScoredGroup) => assignAdvantages([group], [failed], { ...options, klPlacement: 'loss' }).length > 0;
+    const round = await fillRound(run.roundSize, options.dynamicSampling ? options.maxResampleRounds : 0, sample, isFlat);
+    if (round.groups.length === 0) {
       if (step === 0) throw nothingDrawn(options);
       return;
     }
-    const prompts = drawn.rows.map(({ row, index }) => readPrompt(row, run.survey?.positions[index] ?? index, run.prompts)).filter((prompt) => prompt !== null);
-    if (prompts.length === 0) continue;
-
-    const groups = await clock.time('rollout', () => rollout(policy, prompts, { ...options, slots: plan.slots }, round, signal));
-    const scored = await clock.time('reward', () => score(groups, run, step, signal));
+    const groups = round.groups.map(({ group }) => group);
+    const failed = round.groups.map((scored) => scored.failed);
+    const logged = round.groups.map((scored) => scored.logged);
     if (reference) await clock.time('reference', () => recordLogprobs(reference, groups, 'refLogprobs', scoring));
     // The first and only update of a round is on-policy: its ℓold is ℓθ itself, without gradient.
     const offPolicy = options.numIterations * options.stepsPerGeneration > 1;
     if (offPolicy || options.klPlacement === 'reward') await recordLogprobs(decoder, groups, 'oldLogprobs', scoring);
-    const zeroStdGroups = assignAdvantages(groups, scored, options);
+    const zeroStdGroups = assignAdvantages(groups, failed, options);
     if (!offPolicy) for (const { rollouts } of groups) for (const completion of rollouts) delete completion.oldLogprobs;
     tokens += countTokens(groups);
 
-    const roundFigures = {
-      ...roundMetrics({ groups, rewardNames: options.rewards.map(({ name }) => name), failed: scored.failed, logged: scored.logged, zeroStdGroups }),
-      ...Object.fromEntries(Object.entries(scored.seconds).map(([name, seconds]) => [`time/reward/${name}`, seconds])),
-    };
-    let first = true;
+    let figures: Record<string, number> = { ...roundMetrics({ groups, rewardNames: names, failed, logged, zeroStdGroups }), ...seconds, ...(options.dynamicSampling ? { groups_replaced: round.replaced } : {}) };
     for (let pass = 0; pass < options.numIterations; pass++) {
       for (const part of slices(groups, options.stepsPerGeneration)) {
-        const learningRate = options.learningRate * run.schedule(step);
-        const update = await clock.time('update', () => updatePolicy(decoder, run.optimizer, part.groups, updateSettings(run, learningRate)));
+        const learningRate = options.learningRate * run.schedule(step - iterationStart);
+        const update = await clock.time('update', () => updatePolicy(decoder, run.optimizer, part.groups, updateSettings(run, learningRate, bonus.applied)));
         step += 1;
-        const times = clock.lap();
-        const metrics = record(step, drawn.epoch, update, learningRate, tokens, first ? roundFigures : {}, times, countTokens(part.groups));
-        yield { step, metrics, groups: part.groups, failures: first ? scored.failures : [], logged: scored.logged.slice(part.start, part.end), finite: update.finite };
-        first = false;
+        if (options.adaptiveEntropy) figures = { ...figures, entropy_coef: bonus.applied };
+        bonus = nextBonus(bonus, update.metrics.entropy_kept ?? update.metrics.entropy ?? 0, options.adaptiveEntropy);
+        if (reference && options.syncRefModel && step % options.refModelSyncSteps === 0) await mixDecoder(reference, decoder, options.refModelMixupAlpha);
+        const metrics = record(step, rows.epoch, update, learningRate, tokens, figures, clock.lap(), countTokens(part.groups));
+        yield { step, metrics, groups: part.groups, failures: failures.splice(0), logged: logged.slice(part.start, part.end), finite: update.finite };
+        figures = {};
         if (step >= run.totalSteps || signal.aborted) return;
       }
     }
   }
+}
+
+/** A new outer iteration: the reference becomes the policy, and the optimizer forgets. */
+async function beginIteration(run: Run): Promise<void> {
+  if (run.reference) await mixDecoder(run.reference, run.policy.decoder, 1);
+  run.optimizer.dispose();
+  run.optimizer = makeOptimizer(run.policy.decoder, run.options);
 }
 
 /** The error of a stream that ends before its first round; lists are measured before the run. */
@@ -89,7 +126,7 @@ function score(groups: readonly Group[], run: Run, step: number, signal: AbortSi
 }
 
 /** Fills `reward` and `advantages` of every group; returns the indices of the groups without spread. */
-export function assignAdvantages(groups: readonly Group[], scored: Pick<ScoredRound, 'failed'>, options: ResolvedOptions): number[] {
+export function assignAdvantages(groups: readonly Group[], failed: readonly (readonly (readonly string[])[])[], options: ResolvedOptions): number[] {
   const names = options.rewards.map(({ name }) => name);
   const result = computeAdvantages(
     groups.map(({ rewards }) => rewards.map((row) => names.map((name) => row[name] ?? null))),
@@ -98,7 +135,7 @@ export function assignAdvantages(groups: readonly Group[], scored: Pick<ScoredRo
       scaleRewards: options.scaleRewards,
       advantage: options.advantage,
       rewardAggregation: options.rewardAggregation,
-      errored: scored.failed.map((group) => group.map((failures) => failures.length > 0)),
+      errored: failed.map((group) => group.map((names) => names.length > 0)),
       ...(options.klPlacement === 'reward' ? { klPenalty: groups.map((group) => group.rollouts.map((_, g) => klPenalty(group, g, options.beta))) } : {}),
     },
   );
@@ -124,20 +161,16 @@ function slices(groups: readonly Group[], updates: number): { groups: Group[]; s
   });
 }
 
-function updateSettings({ options, plan }: Run, learningRate: number) {
+/** The options of a run that the loss takes; the entropy bonus has its own course. */
+const lossOptionNames = [
+  'lossType', 'importanceSampling', 'epsilon', 'epsilonHigh', 'delta', 'cispoCap', 'sapoTemperaturePos', 'sapoTemperatureNeg', 'vespoKPos', 'vespoLambdaPos',
+  'vespoKNeg', 'vespoLambdaNeg', 'beta', 'klEstimator', 'klPlacement', 'klCorrection', 'maxCompletionLength', 'topEntropyQuantile', 'offPolicyMaskThreshold',
+  'samplerCorrection',
+] as const satisfies (keyof ResolvedOptions & keyof LossOptions)[];
+
+function updateSettings({ options, plan }: Run, learningRate: number, entropyCoef: number): UpdateSettings {
   return {
-    loss: {
-      lossType: options.lossType,
-      importanceSampling: options.importanceSampling,
-      epsilon: options.epsilon,
-      epsilonHigh: options.epsilonHigh,
-      delta: options.delta,
-      beta: options.beta,
-      klEstimator: options.klEstimator,
-      klPlacement: options.klPlacement,
-      klCorrection: options.klCorrection,
-      maxCompletionLength: options.maxCompletionLength,
-    },
+    loss: { ...Object.fromEntries(lossOptionNames.map((name) => [name, options[name]])), entropyCoef },
     temperature: options.temperature,
     maskTruncatedCompletions: options.maskTruncatedCompletions,
     limit: plan.limit,

@@ -32,6 +32,8 @@ export interface Rollout {
   logprobs: Float32Array;
   /** The same under the truncated distribution they were drawn from (`topP`, `topK`, `minP`, `repetitionPenalty`); absent when nothing was cut off. */
   truncatedLogprobs?: Float32Array;
+  /** Entropy of the full distribution at each token, in nats, as recorded while sampling; only under `topEntropyQuantile`. */
+  entropies?: Float32Array;
   /** The same under the policy of the round, as training computes them: ℓold. Absent while the update is on-policy. */
   oldLogprobs?: Float32Array;
   /** The same under the reference: ℓref. Absent without one. */

@@ -121,6 +121,16 @@ export function copyDecoder(source: Decoder): Decoder {
   return assembleDecoder(source.config, weights, source.dtype, source.attention);
 }
 
+/** target ← α·source + (1−α)·target, weight by weight; α = 1 copies. */
+export async function mixDecoder(target: Decoder, source: Decoder, alpha: number): Promise<void> {
+  for (const [name, weight] of target.weights) {
+    scope(() => {
+      noGrad(() => ops.lerp_(weight, source.weights.get(name)!, alpha));
+    });
+    await breathe();
+  }
+}
+
 /** Frees every tensor of a network. */
 export function disposeDecoder(decoder: Decoder): void {
   for (const weight of decoder.weights.values()) weight.dispose();

@@ -122,6 +122,8 @@ export const sub_ = op<Binary>('aten::sub_.Tensor');
 export const divScalar_ = op<ByScalar>('aten::div_.Scalar');
 export const exp_ = op<Unary>('aten::exp_');
 export const copy_ = op<Binary>('aten::copy_');
+/** x ← x + share·(target − x). */
+export const lerp_ = op<(x: Tensor, target: Tensor, share: number) => Tensor>('aten::lerp_.Scalar');
 export const zero_ = op<Unary>('aten::zero_');
 export const maskedFill_ = op<(x: Tensor, mask: Tensor, value: number) => Tensor>('aten::masked_fill_.Scalar');
 export const indexAdd_ = op<(x: Tensor, axis: number, index: Tensor, source: Tensor) => Tensor>('aten::index_add_');
