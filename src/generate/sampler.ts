@@ -83,14 +83,15 @@ function penalise(logits: Tensor, rows: readonly RowDraw[], penalty: number): Te
   return ops.where(seen, penalised, logits);
 }
 
+/** −∞ at the suppressed ids of each row. Only those few columns are touched: a mask over [n, V] costs as much as sampling. */
 function suppress(scores: Tensor, rows: readonly RowDraw[]): Tensor {
   const vocabulary = scores.size(1);
-  const marks = new Uint8Array(rows.length * vocabulary);
-  rows.forEach((row, r) => {
-    // A tokenizer may declare ids that the head does not have.
-    for (const id of row.suppressed) if (id < vocabulary) marks[r * vocabulary + id] = 1;
-  });
-  return ops.maskedFill(scores, tensor(marks, [rows.length, vocabulary], 'bool'), -Infinity);
+  const ids = [...new Set(rows.flatMap((row) => row.suppressed))].filter((id) => id < vocabulary);
+  if (ids.length === 0) return scores;
+  const size = [rows.length, ids.length];
+  const columns = ops.expand(tensor(BigInt64Array.from(ids, BigInt), [1, ids.length]), size); // [n, k]
+  const barred = tensor(Uint8Array.from(rows.flatMap((row) => ids.map((id) => (row.suppressed.includes(id) ? 1 : 0)))), size, 'bool');
+  return ops.scatter(scores, 1, columns, ops.maskedFill(ops.gather(scores, 1, columns), barred, -Infinity));
 }
 
 function keepTopK(scores: Tensor, k: number): Tensor {
