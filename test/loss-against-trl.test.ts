@@ -11,7 +11,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { grpoLoss } from '../src/grpo/loss/index.ts';
+import { grpoLoss, samplerCorrectionModes } from '../src/grpo/loss/index.ts';
 import type { LossOptions, Normaliser } from '../src/grpo/loss/index.ts';
 import { scope } from '../src/tensor/scope.ts';
 import { tensor } from '../src/tensor/tensor.ts';
@@ -71,6 +71,13 @@ test('the cases meet every loss type, ratio level, mask, correction and the KL',
   for (const name of ['importanceSampling sequence', 'beta', 'delta', 'epsilonHigh', 'topEntropyQuantile', 'offPolicyMaskThreshold', 'entropyCoef', 'samplerCorrection']) {
     assert.ok(seen.has(name), name);
   }
+  for (const lossType of ['grpo', 'dapo', 'bnpo', 'dr_grpo', 'cispo', 'sapo', 'luspo', 'vespo']) {
+    for (const level of ['token', 'sequence']) assert.ok(cases.some(({ options }) => options.lossType === lossType && (options.importanceSampling ?? 'token') === level), `${lossType} ${level}`);
+  }
+  for (const corrected of [true, false]) assert.ok(cases.some(({ options }) => options.klCorrection === corrected), `klCorrection ${corrected}`);
+  for (const mode of samplerCorrectionModes) assert.ok(cases.some(({ options }) => options.samplerCorrection?.mode === mode), mode);
+  assert.ok(cases.length >= 200);
+  assert.ok(cases.filter(({ mask }) => mask.some((row) => row.join('').replace(/0+$/, '').includes('0'))).length >= 50, 'holes, as the output of a tool leaves them');
   assert.ok(cases.some(({ mask }) => mask.some((row) => row.every((value) => value === 0))));
   assert.ok(cases.some(({ oldLogprobs }) => oldLogprobs === null));
 });

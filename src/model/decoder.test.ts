@@ -57,6 +57,60 @@ test('weights are cast to the dtype asked for', async () => {
   assert.equal(liveTensors(), before);
 });
 
+/** 1, -2.5 and 0.15625 are exact in every dtype. */
+const STORED: readonly [DType, ArrayBufferView][] = [
+  ['float64', Float64Array.of(1, -2.5, 0.15625)],
+  ['float32', Float32Array.of(1, -2.5, 0.15625)],
+  ['bfloat16', Uint16Array.of(0x3f80, 0xc020, 0x3e20)],
+  ['float16', Uint16Array.of(0x3c00, 0xc100, 0x3100)],
+];
+
+for (const [dtype, numbers] of STORED) {
+  test(`a large ${dtype} weight comes in rows that fit in 4 MiB, and keeps its numbers`, async () => {
+    const before = liveTensors();
+    const hidden = 400;
+    const vocabulary = 5000; // 8 MB of float32: rows of 400, 2621 of them at a time
+    const wide = { ...config, hidden_size: hidden, vocab_size: vocabulary, num_hidden_layers: 1, tie_word_embeddings: true };
+    const shapes = weightShapes(decoderConfig(wide));
+    const reads: [number, number][] = [];
+    const one = new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
+    const width = one.length / 3;
+    const weights: StoredWeights = {
+      names: () => [...shapes.keys()],
+      info: (name) => ({ dtype, shape: shapes.get(name)! }),
+      read: (name, rows) => {
+        const whole = shapes.get(name)!;
+        const shape = rows ? [rows.end - rows.start, ...whole.slice(1)] : whole;
+        if (rows) reads.push([rows.start, rows.end]);
+        // Row r of the embedding holds number r mod 3 of the three.
+        const bytes = new Uint8Array(shape.reduce((product, size) => product * size, width));
+        const rowBytes = bytes.length / shape[0]!;
+        for (let at = 0; at < bytes.length; at += width) {
+          const row = (rows?.start ?? 0) + Math.floor(at / rowBytes);
+          bytes.set(one.subarray((row % 3) * width, (row % 3) * width + width), at);
+        }
+        return { dtype, shape, bytes };
+      },
+    };
+    const decoder = await readDecoder(wide, weights, 'float32');
+    assert.deepEqual(reads, [[0, 2621], [2621, 5000]]);
+    const values = decoder.embedding.toArray();
+    for (let row = 0; row < vocabulary; row++) {
+      const wanted = [1, -2.5, 0.15625][row % 3];
+      if (values[row * hidden] !== wanted || values[row * hidden + hidden - 1] !== wanted) assert.fail(`row ${row} starts with ${values[row * hidden]}`);
+    }
+    disposeDecoder(decoder);
+    assert.equal(liveTensors(), before);
+  });
+}
+
+test('refuses weights of integers and a config with more layers than there are tensors', async () => {
+  const whole = stored();
+  const integers: StoredWeights = { ...whole, info: (name) => ({ ...whole.info(name), dtype: 'int32' }) };
+  await assert.rejects(readDecoder(config, integers, 'float32'), { name: 'FileFormatError', message: /to hold floating numbers, got int32/ });
+  await assert.rejects(readDecoder({ ...config, num_hidden_layers: 4e9 }, whole, 'float32'), { name: 'FileFormatError', message: /4000000000 layers.*got 21 tensors/ });
+});
+
 test('a copy shares no memory and is not trained', async () => {
   const before = liveTensors();
   const decoder = await readDecoder(config, stored(), 'float32');

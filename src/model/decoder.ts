@@ -15,8 +15,14 @@ import type { LayerWeights, LinearWeights, Rotary } from './layers.ts';
 export interface StoredWeights {
   names(): readonly string[];
   info(name: string): { dtype: DType; shape: readonly number[] };
-  read(name: string): { dtype: DType; shape: readonly number[]; bytes: Uint8Array };
+  /** A whole tensor, or the rows of its first axis from `start` up to, not including, `end`. */
+  read(name: string, rows?: { start: number; end: number }): { dtype: DType; shape: readonly number[]; bytes: Uint8Array };
 }
+
+/** Elements of a weight that are on their way at a time: 4 MiB of float32. A larger weight comes in pieces of whole rows. */
+const PIECE = 1 << 20;
+
+const FLOATS: ReadonlySet<DType> = new Set<DType>(['float64', 'float32', 'bfloat16', 'float16']);
 
 /** How attention is computed: plain operations, or libtorch's fused kernel. Same numbers to rounding. */
 export type AttentionKernel = 'eager' | 'sdpa';
@@ -38,7 +44,7 @@ export interface Decoder {
 }
 
 /**
- * Reads a network tensor by tensor, casting on the way, so that memory peaks at the weights plus one tensor.
+ * Reads a network piece by piece, casting on the way, so that memory peaks at the weights plus a few pieces.
  *
  * @throws FileFormatError when a weight is missing or has another shape than config.json says
  */
@@ -49,20 +55,39 @@ export async function readDecoder(
   attention: AttentionKernel = 'sdpa',
 ): Promise<Decoder> {
   const config = decoderConfig(configJson);
+  // A damaged config could name more layers than there is memory to list their weights.
+  const { length } = stored.names();
+  if (config.layers > length) {
+    throw new FileFormatError(`Expected the checkpoint to hold ${config.layers} layers as config.json says, got ${length} tensors; config and weights do not belong together.`, { layers: config.layers });
+  }
   const shapes = weightShapes(config);
   checkWeights(stored, shapes);
   const weights = new Map<string, Tensor>();
   try {
-    for (const name of shapes.keys()) {
-      const { bytes, shape, dtype: from } = stored.read(name);
-      weights.set(name, keep(scope(() => ops.to(tensorFromBytes(bytes, shape, from), dtype))));
-      await breathe();
+    for (const [name, shape] of shapes) {
+      const weight = keep(ops.empty(shape, dtype));
+      weights.set(name, weight);
+      await fill(weight, stored, name);
     }
   } catch (error) {
     for (const weight of weights.values()) weight.dispose();
     throw error;
   }
   return assembleDecoder(config, weights, dtype, attention);
+}
+
+/** Copies a stored tensor into one of its shape, row by row where it is large. */
+async function fill(weight: Tensor, stored: StoredWeights, name: string): Promise<void> {
+  const rows = weight.shape[0]!;
+  const atOnce = Math.max(1, Math.floor((PIECE * rows) / weight.length));
+  for (let start = 0; start < rows; start += atOnce) {
+    const end = Math.min(rows, start + atOnce);
+    scope(() => {
+      const { bytes, shape, dtype } = stored.read(name, atOnce < rows ? { start, end } : undefined);
+      ops.copy_(ops.narrow(weight, 0, start, end - start), tensorFromBytes(bytes, shape, dtype));
+    });
+    await breathe();
+  }
 }
 
 /** Everything that the headers tell, before the first weight is read. */
@@ -72,12 +97,15 @@ function checkWeights(stored: StoredWeights, shapes: ReadonlyMap<string, readonl
     if (!present.has(name)) {
       throw new FileFormatError(`Expected the checkpoint to hold \`${name}\`, got none; take the whole model folder.`, { name });
     }
-    const found = stored.info(name).shape;
+    const { shape: found, dtype } = stored.info(name);
     if (found.length !== shape.length || found.some((size, axis) => size !== shape[axis])) {
       throw new FileFormatError(
         `Expected \`${name}\` to have shape [${shape.join(', ')}] as config.json says, got [${found.join(', ')}]; config and weights do not belong together.`,
         { name, shape: found },
       );
+    }
+    if (!FLOATS.has(dtype)) {
+      throw new FileFormatError(`Expected \`${name}\` to hold floating numbers, got ${dtype}; take the model in bfloat16, float16 or float32.`, { name, dtype });
     }
   }
 }

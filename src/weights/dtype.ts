@@ -27,6 +27,12 @@ export interface RawTensor extends TensorInfo {
   bytes: Uint8Array;
 }
 
+/** Rows of a tensor's first axis: from `start` up to, not including, `end`. */
+export interface RowRange {
+  start: number;
+  end: number;
+}
+
 /** A tensor on its way into a file; `bytes` is called once, when its turn to be written comes. */
 export interface TensorEntry extends TensorInfo {
   name: string;

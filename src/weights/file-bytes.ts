@@ -1,5 +1,6 @@
 import fs from 'node:fs';
-import { FileFormatError, NotFoundError } from '../errors.ts';
+import { FileFormatError, NotFoundError, expected } from '../errors.ts';
+import type { RowRange } from './dtype.ts';
 
 /** Largest piece one read call is asked for; the operating system refuses 2 GiB and more. */
 const PIECE = 1 << 30;
@@ -47,10 +48,23 @@ export function readAt(file: OpenFile, position: number, length: number): Uint8A
   return bytes;
 }
 
+/** Where some rows of a tensor lie among its `bytes`. */
+export function byteRange({ start, end }: RowRange, shape: readonly number[], bytes: number): { start: number; length: number } {
+  const count = shape[0] ?? 0;
+  if (start < 0 || end > count || start >= end) throw expected('rows', `to be a range within ${count} rows`, { start, end }, 'take it from the shape');
+  const perRow = bytes / count;
+  return { start: start * perRow, length: (end - start) * perRow };
+}
+
 /** What mends nearly every broken weight file. */
 export const FETCH_AGAIN = 'fetch or convert the file again, it is damaged or incomplete';
 
 /** The house's sentence for a file that is not what its format says. */
 export function fileFault(file: string, wanted: string, got: string, mend: string, data: Record<string, unknown> = {}): FileFormatError {
-  return new FileFormatError(`Expected \`${file}\` to have ${wanted}, got ${got}; ${mend}.`, { file, ...data });
+  return new FileFormatError(`Expected \`${file}\` to have ${cut(wanted)}, got ${cut(got)}; ${mend}.`, { file, ...data });
+}
+
+/** Names out of a hostile file can be as long as the file. */
+function cut(text: string): string {
+  return text.length > 400 ? `${text.slice(0, 300)} … ${text.slice(-90)}` : text;
 }

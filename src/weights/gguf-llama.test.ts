@@ -101,6 +101,22 @@ test('tensors have Hugging Face names; query and key rows are put back, others a
   tensors.close();
 });
 
+test('some rows are those of the whole, also where a range cuts a head', () => {
+  const tensors = llamaTensors(open());
+  for (const name of ['model.layers.0.self_attn.q_proj.weight', 'model.embed_tokens.weight']) {
+    const whole = tensors.read(name);
+    const rowBytes = whole.bytes.length / whole.shape[0]!;
+    for (let start = 0; start < whole.shape[0]!; start++) {
+      for (let end = start + 1; end <= whole.shape[0]!; end++) {
+        const part = tensors.read(name, { start, end });
+        assert.deepEqual(part.shape, [end - start, 8]);
+        assert.deepEqual([...part.bytes], [...whole.bytes.subarray(start * rowBytes, end * rowBytes)], `${name} ${start}-${end}`);
+      }
+    }
+  }
+  tensors.close();
+});
+
 const refusals: [string, Record<string, TypedValue>, string[], RegExp][] = [
   ['another architecture', { 'general.architecture': { string: 'gemma' } }, NAMES, /architecture out of llama, got gemma/],
   ['experts', { 'llama.expert_count': { u32: 8 } }, NAMES, /a dense model/],

@@ -3,7 +3,7 @@
  * and key projections, float32 values.
  */
 import { NotFoundError } from '../errors.ts';
-import type { RawTensor, TensorInfo } from './dtype.ts';
+import type { RawTensor, RowRange, TensorInfo } from './dtype.ts';
 import type { GgufFile } from './gguf.ts';
 import type { MetadataReader } from './gguf-metadata.ts';
 import { metadataReader } from './gguf-metadata.ts';
@@ -130,17 +130,17 @@ export function llamaTensors(gguf: GgufFile): TensorFile {
   return {
     names: () => [...stored.keys()],
     info,
-    read: (name): RawTensor => {
+    read: (name, range): RawTensor => {
       const tensor = find(name);
-      let blocks = gguf.readBlocks(tensor.name);
+      const rows = range ?? { start: 0, end: tensor.shape[0]! };
       const heads = rowHeads[/self_attn\.([qk]_proj)\.weight$/.exec(name)?.[1] ?? ''];
-      if (typeof heads === 'number') {
-        const rows = tensor.shape[0]!;
-        if (rows !== heads * (config['head_dim'] as number)) throw read.fault(`${heads} heads of ${config['head_dim']} rows in \`${tensor.name}\``, `${rows} rows`, USE_FOLDER);
-        blocks = halvesFromPairs(blocks, rows, heads);
+      const headRows = config['head_dim'] as number;
+      if (typeof heads === 'number' && (tensor.shape.length !== 2 || tensor.shape[0] !== heads * headRows)) {
+        throw read.fault(`${heads} heads of ${headRows} rows in \`${tensor.name}\``, `shape [${tensor.shape}]`, USE_FOLDER);
       }
+      const blocks = typeof heads === 'number' ? rowsOfHeads(gguf, tensor.name, rows, headRows) : gguf.readBlocks(tensor.name, rows);
       const values = tensor.format.dequantise(blocks);
-      return { dtype: 'float32', shape: tensor.shape, bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) };
+      return { dtype: 'float32', shape: [rows.end - rows.start, ...tensor.shape.slice(1)], bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) };
     },
     close: () => gguf.close(),
   };
@@ -151,6 +151,15 @@ function huggingFaceName(name: string, read: MetadataReader): string {
   const mapped = rest === undefined ? TOP_NAMES[name] : LAYER_NAMES[rest];
   if (mapped === undefined) throw read.fault('only tensors of a plain llama model', `\`${name}\``, USE_FOLDER);
   return layer === undefined ? mapped : `model.layers.${layer}.${mapped}`;
+}
+
+/** Rows in the order of Hugging Face: the heads that hold them are read whole, because their rows are mixed. */
+function rowsOfHeads(gguf: GgufFile, name: string, { start, end }: RowRange, headRows: number): Uint8Array<ArrayBuffer> {
+  const first = Math.floor(start / headRows) * headRows;
+  const last = Math.ceil(end / headRows) * headRows;
+  const blocks = halvesFromPairs(gguf.readBlocks(name, { start: first, end: last }), last - first, (last - first) / headRows);
+  const rowBytes = blocks.length / (last - first);
+  return blocks.slice((start - first) * rowBytes, (end - first) * rowBytes);
 }
 
 /**

@@ -7,6 +7,8 @@ const WINDOW = 1 << 20;
 /** Most bytes that everything before the tensor data may take; the largest vocabularies need a tenth. */
 const MAX_HEADER = 1 << 28;
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
 /**
  * Reads the header of a GGUF file from front to back. Every length is checked against what the file still holds before
  * anything is allocated for it.
@@ -51,7 +53,7 @@ export class GgufReader {
   string(what: string): string {
     const bytes = this.bytes(this.count(`a length of ${what}`, 1));
     try {
-      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+      return UTF8.decode(bytes);
     } catch {
       throw this.fault(`${what} in UTF-8`, 'other bytes');
     }

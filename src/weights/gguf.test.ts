@@ -99,7 +99,7 @@ const faults: [string, GgufParts, RegExp][] = [
   ['a size of 0', { tensors: [{ ...tensor, dimensions: [0] }], data }, /sizes of 1 and more/],
   ['a size past all numbers', { tensors: [{ ...tensor, dimensions: [huge] }], data }, /sizes of 1 and more/],
   ['sizes whose product is absurd', { tensors: [{ ...tensor, dimensions: [2n ** 50n, 2n ** 50n] }], data }, /inside its/],
-  ['a quantised type that is not read', { tensors: [{ ...tensor, type: 12 }], data }, /got Q4_K \(12\) for `t`/],
+  ['a quantised type that is not read', { tensors: [{ ...tensor, type: 16 }], data }, /got IQ2_XXS \(16\) for `t`/],
   ['an unknown type', { tensors: [{ ...tensor, type: 999 }], data }, /an unknown type \(999\)/],
   ['rows of broken blocks', { tensors: [{ ...tensor, type: 8, dimensions: [33] }], data }, /whole Q8_0 blocks/],
   ['an offset out of the file', { tensors: [{ ...tensor, offset: 4096 }], data }, /inside its|up to byte/],

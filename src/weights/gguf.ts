@@ -5,8 +5,9 @@
 import fs from 'node:fs';
 import { NotFoundError } from '../errors.ts';
 import { elementCount } from './dtype.ts';
+import type { RowRange } from './dtype.ts';
 import type { OpenFile } from './file-bytes.ts';
-import { FETCH_AGAIN, fileFault, openFile, readAt } from './file-bytes.ts';
+import { FETCH_AGAIN, byteRange, fileFault, openFile, readAt } from './file-bytes.ts';
 import type { BlockFormat } from './gguf-blocks.ts';
 import { BLOCK_FORMATS, OTHER_TYPES } from './gguf-blocks.ts';
 import { GgufReader } from './gguf-reader.ts';
@@ -32,8 +33,8 @@ export interface GgufFile {
   path: string;
   metadata: ReadonlyMap<string, GgufValue>;
   tensors: ReadonlyMap<string, GgufTensor>;
-  /** The tensor's blocks as they lie in the file. */
-  readBlocks(name: string): Uint8Array<ArrayBuffer>;
+  /** The blocks of a tensor, or of some of its rows, as they lie in the file. */
+  readBlocks(name: string, rows?: RowRange): Uint8Array<ArrayBuffer>;
   close(): void;
 }
 
@@ -77,10 +78,11 @@ export function openGguf(path: string): GgufFile {
       path,
       metadata,
       tensors: byName,
-      readBlocks: (name) => {
+      readBlocks: (name, rows) => {
         const tensor = byName.get(name);
         if (!tensor) throw new NotFoundError(`Expected tensor \`${name}\` in \`${path}\`, got none; the file holds ${byName.size} others.`, { file: path, tensor: name });
-        return readAt(file, tensor.start, tensor.bytes);
+        const part = rows ? byteRange(rows, tensor.shape, tensor.bytes) : { start: 0, length: tensor.bytes };
+        return readAt(file, tensor.start + part.start, part.length);
       },
       close: () => fs.closeSync(file.fd),
     };
@@ -170,7 +172,7 @@ function readTensor(reader: GgufReader): GgufTensor {
     throw reader.fault(
       `tensors of type ${names}`,
       `${OTHER_TYPES.get(type) ?? 'an unknown type'} (${type}) for \`${name}\``,
-      'use a Q8_0, Q4_0, Q4_1, F16 or BF16 file of the model, or its Hugging Face folder',
+      'use a Q8_0, Q4_K or BF16 file of the model, or its Hugging Face folder',
     );
   }
   const row = shape.at(-1)!;

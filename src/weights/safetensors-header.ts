@@ -2,6 +2,7 @@
  * The header of a safetensors file: 8 bytes of length (unsigned, little-endian), then so many bytes of JSON that map
  * tensor names to dtype, shape and the half-open byte range in the data that follows. Ranges tile the data exactly.
  */
+import { show } from '../errors.ts';
 import type { DType, TensorInfo } from './dtype.ts';
 import { byteLength } from './dtype.ts';
 import type { OpenFile } from './file-bytes.ts';
@@ -24,6 +25,9 @@ const FROM_FILE: Readonly<Record<string, DType>> = {
   U8: 'uint8',
   BOOL: 'bool',
 };
+
+/** Of the format, but without a dtype of ours: floats of 8 bits and fewer, which need scales to mean anything, and rare integers. */
+const NOT_READ: ReadonlySet<unknown> = new Set(['F8_E4M3', 'F8_E5M2', 'F8_E8M0', 'F8_E4M3FNUZ', 'F8_E5M2FNUZ', 'F6_E2M3', 'F6_E3M2', 'F4', 'C64', 'I8', 'I16', 'U16', 'U32', 'U64']);
 
 /** Names of our dtypes in safetensors. */
 export const TO_FILE = Object.fromEntries(Object.entries(FROM_FILE).map(([stored, dtype]) => [dtype, stored])) as Readonly<Record<DType, string>>;
@@ -70,13 +74,15 @@ function headerText(file: OpenFile): { text: string; dataStart: number } {
 }
 
 function placedTensor(file: OpenFile, name: string, entry: unknown, dataStart: number): PlacedTensor {
-  const fault = (wanted: string, got: unknown): never => {
-    throw fileFault(file.path, `${wanted} for tensor \`${name}\``, JSON.stringify(got) ?? 'nothing', FETCH_AGAIN, { tensor: name });
+  const fault = (wanted: string, got: unknown, mend: string = FETCH_AGAIN): never => {
+    throw fileFault(file.path, `${wanted} for tensor \`${name}\``, show(got), mend, { tensor: name });
   };
   if (!isObject(entry)) return fault('an object', entry);
   const { dtype: stored, shape, data_offsets: offsets } = entry;
   const dtype = typeof stored === 'string' && Object.hasOwn(FROM_FILE, stored) ? FROM_FILE[stored] : undefined;
-  if (dtype === undefined) return fault(`a dtype out of ${Object.keys(FROM_FILE).join(', ')}`, stored);
+  if (dtype === undefined) {
+    return fault(`a dtype out of ${Object.keys(FROM_FILE).join(', ')}`, stored, NOT_READ.has(stored) ? 'take the model in BF16, F16 or F32' : FETCH_AGAIN);
+  }
   if (!isSizeList(shape)) return fault('a shape of whole numbers', shape);
   if (!isSizeList(offsets) || offsets.length !== 2) return fault('two data offsets', offsets);
   const [begin, end] = offsets as [number, number];

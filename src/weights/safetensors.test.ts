@@ -36,6 +36,14 @@ test('reads a hand-made file: names, dtypes, shapes, bytes', () => {
   opened.close();
 });
 
+test('reads some rows', () => {
+  const opened = openSafetensors(file({ a: { dtype: 'BF16', shape: [3, 2, 1], data_offsets: [0, 12] }, b: { dtype: 'U8', shape: [2], data_offsets: [12, 14] } }, Uint8Array.from({ length: 14 }, (_, i) => i)));
+  assert.deepEqual(opened.read('a', { start: 1, end: 3 }), { dtype: 'bfloat16', shape: [2, 2, 1], bytes: Uint8Array.of(4, 5, 6, 7, 8, 9, 10, 11) });
+  assert.deepEqual(opened.read('b', { start: 1, end: 2 }), { dtype: 'uint8', shape: [1], bytes: Uint8Array.of(13) });
+  for (const [start, end] of [[-1, 1], [2, 4], [2, 2]] as const) assert.throws(() => opened.read('a', { start, end }), InputError);
+  opened.close();
+});
+
 const eight = new Uint8Array(8);
 const faults: [string, () => string, RegExp][] = [
   ['an empty file', () => { const at = fresh(); fs.writeFileSync(at, ''); return at; }, /at least 8 bytes, got 0/],
@@ -44,7 +52,10 @@ const faults: [string, () => string, RegExp][] = [
   ['a header that is not JSON', () => file('{"a":', eight), /not JSON/],
   ['a header that is an array', () => file('[1]', eight), /got an array/],
   ['a header that is not UTF-8', () => { const at = file('{"a": 1}'); const bytes = fs.readFileSync(at); bytes[10] = 0xff; fs.writeFileSync(at, bytes); return at; }, /UTF-8/],
-  ['an unknown dtype', () => file({ a: { dtype: 'F8_E4M3', shape: [8], data_offsets: [0, 8] } }, eight), /dtype out of F64.*F8_E4M3/],
+  ['a float of eight bits', () => file({ a: { dtype: 'F8_E4M3', shape: [8], data_offsets: [0, 8] } }, eight), /dtype out of F64.*got "F8_E4M3"; take the model in BF16, F16 or F32/],
+  ['an unknown dtype', () => file({ a: { dtype: 'F7', shape: [8], data_offsets: [0, 8] } }, eight), /dtype out of F64.*got "F7"; fetch or convert/],
+  ['lists nested without end', () => file(`{"a":${'['.repeat(20_000)}${']'.repeat(20_000)}}`, eight), /an object for tensor `a`, got \[object Array\]/],
+  ['a name as long as the file', () => file({ ['a'.repeat(100_000)]: 3 }, eight), /^.{300,800}$/],
   ['a dtype named like a property of objects', () => file({ a: { dtype: 'constructor', shape: [8], data_offsets: [0, 8] } }, eight), /dtype out of/],
   ['a negative size', () => file({ a: f32([-2], 0, 8) }, eight), /shape of whole numbers/],
   ['an entry that is no object', () => file({ a: 3 }, eight), /an object for tensor `a`/],

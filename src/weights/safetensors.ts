@@ -1,9 +1,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { NotFoundError } from '../errors.ts';
-import type { RawTensor, TensorInfo } from './dtype.ts';
+import { NotFoundError, show } from '../errors.ts';
+import type { RawTensor, RowRange, TensorInfo } from './dtype.ts';
 import type { OpenFile } from './file-bytes.ts';
-import { FETCH_AGAIN, fileFault, openFile, readAt } from './file-bytes.ts';
+import { FETCH_AGAIN, byteRange, fileFault, openFile, readAt } from './file-bytes.ts';
 import { duplicateKey, isObject, parseJsonObject } from './json-file.ts';
 import type { PlacedTensor } from './safetensors-header.ts';
 import { readHeader } from './safetensors-header.ts';
@@ -18,8 +18,8 @@ export const INDEX_FILE = 'model.safetensors.index.json';
 export interface TensorFile {
   names(): string[];
   info(name: string): TensorInfo;
-  /** Reads one tensor; nothing else of the file enters memory. */
-  read(name: string): RawTensor;
+  /** Reads one tensor, or some of its rows; nothing else of the file enters memory. */
+  read(name: string, rows?: RowRange): RawTensor;
   close(): void;
 }
 
@@ -59,13 +59,13 @@ interface ShardIndex {
 export function readIndex(index: string): Map<string, string> {
   const text = fs.readFileSync(index, 'utf8');
   const map = parseJsonObject(text, index)['weight_map'];
-  if (!isObject(map)) throw fileFault(index, 'an object `weight_map`', JSON.stringify(map) ?? 'nothing', FETCH_AGAIN);
+  if (!isObject(map)) throw fileFault(index, 'an object `weight_map`', show(map), FETCH_AGAIN);
   const twice = duplicateKey(text);
   if (twice !== null) throw fileFault(index, 'every name once', `\`${twice}\` twice`, FETCH_AGAIN);
   for (const [name, shard] of Object.entries(map)) {
     // A name with a folder in it could point anywhere on the machine.
     if (typeof shard !== 'string' || shard !== path.basename(shard) || shard === '' || shard === '..') {
-      throw fileFault(index, `a plain file name for tensor \`${name}\``, JSON.stringify(shard), FETCH_AGAIN, { tensor: name });
+      throw fileFault(index, `a plain file name for tensor \`${name}\``, show(shard), FETCH_AGAIN, { tensor: name });
     }
   }
   return new Map(Object.entries(map as Record<string, string>));
@@ -103,9 +103,12 @@ function openFiles(paths: string[], index: ShardIndex | null): TensorFile {
       const { dtype, shape } = find(name).tensor;
       return { dtype, shape };
     },
-    read: (name) => {
+    read: (name, rows) => {
       const { file, tensor } = find(name);
-      return { dtype: tensor.dtype, shape: tensor.shape, bytes: readAt(file, tensor.start, tensor.end - tensor.start) };
+      const { dtype, shape, start, end } = tensor;
+      if (!rows) return { dtype, shape, bytes: readAt(file, start, end - start) };
+      const part = byteRange(rows, shape, end - start);
+      return { dtype, shape: [rows.end - rows.start, ...shape.slice(1)], bytes: readAt(file, start + part.start, part.length) };
     },
     close,
   };
