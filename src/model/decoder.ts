@@ -6,10 +6,13 @@ import { tensorFromBytes } from '../tensor/tensor.ts';
 import type { DType, Device, Tensor } from '../tensor/tensor.ts';
 import { noGrad } from '../tensor/autograd.ts';
 import { breathe } from '../tensor/breathe.ts';
-import { decoderConfig, weightShapes } from './families.ts';
-import type { DecoderConfig } from './families.ts';
-import { rotaryTables } from './layers.ts';
-import type { LayerWeights, LinearWeights, Rotary } from './layers.ts';
+import type { AttentionKernel } from './attention.ts';
+import type { DecoderConfig, NormPlace } from './decoder-config.ts';
+import { decoderConfig } from './families.ts';
+import type { LayerWeights, LinearWeights } from './layers.ts';
+import { rotaryTables } from './rope.ts';
+import type { Rotary } from './rope.ts';
+import { layerName, weightShapes } from './weight-names.ts';
 
 /** Weights as a file holds them; `weights/` provides them. */
 export interface StoredWeights {
@@ -17,9 +20,6 @@ export interface StoredWeights {
   info(name: string): { dtype: DType; shape: readonly number[] };
   read(name: string): { dtype: DType; shape: readonly number[]; bytes: Uint8Array };
 }
-
-/** How attention is computed: plain operations, or libtorch's fused kernel. Same numbers to rounding. */
-export type AttentionKernel = 'eager' | 'sdpa';
 
 /** A decoder network in memory. */
 export interface Decoder {
@@ -33,8 +33,8 @@ export interface Decoder {
   layers: LayerWeights[];
   finalNorm: Tensor; // [H]
   head: Tensor; // [V, H]
-  /** Rotary rows for every position of the context. */
-  rotary: Rotary;
+  /** Of each layer: rotary rows for every position of the context, or null where it has none. Layers share tables. */
+  rotary: (Rotary | null)[];
 }
 
 /**
@@ -48,14 +48,26 @@ export async function readDecoder(
   dtype: DType,
   attention: AttentionKernel = 'sdpa',
 ): Promise<Decoder> {
-  const config = decoderConfig(configJson);
+  return readNetwork(decoderConfig(configJson), stored, dtype, attention);
+}
+
+/** The same for a checkpoint without a language head, as classifiers are: the head of the result is the embedding and means nothing. */
+export async function readTrunk(
+  configJson: Readonly<Record<string, unknown>>,
+  stored: StoredWeights,
+  dtype: DType,
+  attention: AttentionKernel = 'sdpa',
+): Promise<Decoder> {
+  return readNetwork({ ...decoderConfig(configJson), tiedHead: true }, stored, dtype, attention);
+}
+
+async function readNetwork(config: DecoderConfig, stored: StoredWeights, dtype: DType, attention: AttentionKernel): Promise<Decoder> {
   const shapes = weightShapes(config);
   checkWeights(stored, shapes);
   const weights = new Map<string, Tensor>();
   try {
     for (const name of shapes.keys()) {
-      const { bytes, shape, dtype: from } = stored.read(name);
-      weights.set(name, keep(scope(() => ops.to(tensorFromBytes(bytes, shape, from), dtype))));
+      weights.set(name, readWeight(stored, name, dtype));
       await breathe();
     }
   } catch (error) {
@@ -65,8 +77,18 @@ export async function readDecoder(
   return assembleDecoder(config, weights, dtype, attention);
 }
 
-/** Everything that the headers tell, before the first weight is read. */
-function checkWeights(stored: StoredWeights, shapes: ReadonlyMap<string, readonly number[]>): void {
+/** One weight in the dtype asked for. The caller disposes it. */
+export function readWeight(stored: StoredWeights, name: string, dtype: DType): Tensor {
+  const { bytes, shape, dtype: from } = stored.read(name);
+  return keep(scope(() => ops.to(tensorFromBytes(bytes, shape, from), dtype)));
+}
+
+/**
+ * Everything that the headers tell, before the first weight is read.
+ *
+ * @throws FileFormatError when a weight is missing or has another shape
+ */
+export function checkWeights(stored: StoredWeights, shapes: ReadonlyMap<string, readonly number[]>): void {
   const present = new Set(stored.names());
   for (const [name, shape] of shapes) {
     if (!present.has(name)) {
@@ -87,17 +109,20 @@ export function assembleDecoder(config: DecoderConfig, weights: Map<string, Tens
   const get = (name: string) => weights.get(name)!;
   const linear = (name: string): LinearWeights => ({ weight: get(`${name}.weight`), bias: weights.get(`${name}.bias`) ?? null });
   const layers = Array.from({ length: config.layers }, (_, i): LayerWeights => {
-    const layer = `model.layers.${i}`;
+    const norm = (place: NormPlace) => (config.norms[place] ? get(`${layerName(i)}.${config.norms[place]}.weight`) : null);
+    const headNorm = (name: string) => (config.queryKeyNorm ? get(`${layerName(i)}.self_attn.${name}.weight`) : null);
+    const maps = (part: string, names: readonly string[]) => names.map((name) => linear(`${layerName(i)}.${part}.${name}`));
     return {
-      inputNorm: get(`${layer}.input_layernorm.weight`),
-      q: linear(`${layer}.self_attn.q_proj`),
-      k: linear(`${layer}.self_attn.k_proj`),
-      v: linear(`${layer}.self_attn.v_proj`),
-      o: linear(`${layer}.self_attn.o_proj`),
-      feedForwardNorm: get(`${layer}.post_attention_layernorm.weight`),
-      gate: linear(`${layer}.mlp.gate_proj`),
-      up: linear(`${layer}.mlp.up_proj`),
-      down: linear(`${layer}.mlp.down_proj`),
+      inputNorm: norm('inputNorm'),
+      queryKeyValue: maps('self_attn', config.fusedProjections ? ['qkv_proj'] : ['q_proj', 'k_proj', 'v_proj']),
+      queryNorm: headNorm('q_norm'),
+      keyNorm: headNorm('k_norm'),
+      o: linear(`${layerName(i)}.self_attn.o_proj`),
+      attentionOutputNorm: norm('attentionOutputNorm'),
+      feedForwardNorm: norm('feedForwardNorm'),
+      gateUp: maps('mlp', config.fusedProjections ? ['gate_up_proj'] : ['gate_proj', 'up_proj']),
+      down: linear(`${layerName(i)}.mlp.down_proj`),
+      feedForwardOutputNorm: norm('feedForwardOutputNorm'),
     };
   });
   const embedding = get('model.embed_tokens.weight');
@@ -111,8 +136,20 @@ export function assembleDecoder(config: DecoderConfig, weights: Map<string, Tens
     layers,
     finalNorm: get('model.norm.weight'),
     head: config.tiedHead ? embedding : get('lm_head.weight'),
-    rotary: keep(rotaryTables(config.contextLength, config.headDim, config.ropeTheta, dtype)),
+    rotary: rotaryOfLayers(config, dtype),
   };
+}
+
+/** One table for all layers that turn alike. */
+function rotaryOfLayers({ rotary, contextLength }: DecoderConfig, dtype: DType): (Rotary | null)[] {
+  const tables = new Map<string, Rotary>();
+  return rotary.map((settings) => {
+    if (settings === null) return null;
+    const key = JSON.stringify(settings);
+    const table = tables.get(key) ?? keep(rotaryTables(contextLength, settings, dtype));
+    tables.set(key, table);
+    return table;
+  });
 }
 
 /** A frozen copy, as a reference policy. */
@@ -124,8 +161,15 @@ export function copyDecoder(source: Decoder): Decoder {
 /** Frees every tensor of a network. */
 export function disposeDecoder(decoder: Decoder): void {
   for (const weight of decoder.weights.values()) weight.dispose();
-  decoder.rotary.cos.dispose();
-  decoder.rotary.sin.dispose();
+  disposeRotary(decoder.rotary);
+}
+
+/** Frees rotary rows that layers share. */
+export function disposeRotary(rotary: readonly (Rotary | null)[]): void {
+  for (const rows of rotary) {
+    rows?.cos.dispose();
+    rows?.sin.dispose();
+  }
 }
 
 /** Number of trained elements. */
