@@ -7,8 +7,8 @@
 import { realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { decoderConfig, weightShapes } from '../src/model/families.ts';
-import { normals } from '../src/tensor/random.ts';
+import { decoderConfig } from '../src/model/families.ts';
+import { randomWeights } from '../src/model/init.ts';
 import { saveCheckpoint } from '../src/weights/save.ts';
 
 /** The special tokens, behind the 256 bytes. */
@@ -50,11 +50,6 @@ export async function writeTinyModel(folder: string, { seed = 0, std = 0.08, tie
     pad_token_id: 256,
     torch_dtype: 'float32',
   };
-  const tensors = [...weightShapes(decoderConfig(config))].map(([name, shape], i) => {
-    const count = shape.reduce((product, size) => product * size, 1);
-    const values = name.endsWith('norm.weight') ? new Float32Array(count).fill(1) : normals(count, std, seed, i);
-    return { name, dtype: 'float32' as const, shape, bytes: () => new Uint8Array(values.buffer) };
-  });
   await saveCheckpoint(folder, {
     config,
     generationConfig: { bos_token_id: 257, eos_token_id: 258, pad_token_id: 256 },
@@ -70,7 +65,7 @@ export async function writeTinyModel(folder: string, { seed = 0, std = 0.08, tie
         chat_template: chatTemplate,
       },
     },
-    tensors,
+    tensors: randomWeights(decoderConfig(config), { seed, std, dtype: 'float32' }),
   });
   return folder;
 }

@@ -19,6 +19,8 @@ export { lengthReward } from './rewards/length.ts';
 export { LanguageModel, loadModel } from './language-model.ts';
 export type { GenerateOptions, Generation, ScoredCompletions } from './language-model.ts';
 export type { LoadOptions } from './model/load.ts';
+export { initModel } from './model/init.ts';
+export type { InitOptions, ModelSizes } from './model/init.ts';
 export { Tokenizer } from './text/tokenizer.ts';
 export type { Message } from './text/message.ts';
 export type { Row } from './data/row.ts';

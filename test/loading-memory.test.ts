@@ -5,7 +5,8 @@ import { appendFileSync, closeSync, ftruncateSync, mkdirSync, openSync, writeFil
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { decoderConfig, weightShapes } from '../src/model/families.ts';
+import { decoderConfig } from '../src/model/families.ts';
+import { weightShapes } from '../src/model/weight-names.ts';
 import { BLOCK_FORMATS } from '../src/weights/gguf-blocks.ts';
 import { buildGguf } from './fixtures/gguf/build-gguf.ts';
 import type { TypedValue } from './fixtures/gguf/build-gguf.ts';

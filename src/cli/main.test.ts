@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { writeTinyModel } from '../../scripts/tiny-model.ts';
 import { main } from './main.ts';
 
 let folder: string;
@@ -25,11 +26,11 @@ describe('help goes to standard output, with exit code 0', () => {
     for (const args of [['--help'], ['-h'], ['help']]) {
       const { code, out, err } = await tsrl(...args);
       assert.deepEqual([code, err], [0, '']);
-      for (const name of ['run', 'grpo', 'generate', 'pull', 'doctor']) assert.match(out, new RegExp(`^ {2}${name} `, 'm'));
+      for (const name of ['run', 'grpo', 'generate', 'pull', 'init', 'doctor']) assert.match(out, new RegExp(`^ {2}${name} `, 'm'));
     }
   });
 
-  for (const name of ['run', 'grpo', 'generate', 'pull', 'doctor']) {
+  for (const name of ['run', 'grpo', 'generate', 'pull', 'init', 'doctor']) {
     test(`of ${name}`, async () => {
       const { code, out, err } = await tsrl(name, '--help');
       assert.deepEqual([code, err], [0, '']);
@@ -65,6 +66,9 @@ describe('wrong usage: exit code 2, a sentence and where to look, nothing on sta
     [['generate', '--model', './m', '--prompt', 'a', '--system', 's'], /`--system` only with `--chat`/],
     [['generate', '--model', './m', '--prompt', 'a', '--temperature', 'hot'], /`--temperature` to be a number/],
     [['pull'], /one model reference, got 0/],
+    [['init', '--like', './m'], /one folder to write, got 0/],
+    [['init', './new'], /`--like`, got nothing/],
+    [['init', './new', '--like', './m', '--hidden', 'wide'], /`--hidden` to be a number/],
     [['doctor', 'x'], /only flags, got `x`/],
   ];
   for (const [args, message] of cases) {
@@ -101,4 +105,14 @@ test('pull finds what is on this machine', async () => {
   assert.deepEqual(await tsrl('pull', './tiny.gguf'), { code: 0, out: `${path}\n`, err: '' });
   const { out } = await tsrl('pull', './tiny.gguf', '--json');
   assert.deepEqual(JSON.parse(out), { reference: './tiny.gguf', kind: 'gguf', path });
+});
+
+test('init writes a random model like another', async () => {
+  await writeTinyModel(join(folder, 'like'));
+  const path = join(folder, 'random');
+  const { code, out } = await tsrl('init', './random', '--like', './like', '--layers', '1', '--hidden', '16', '--json');
+  // 259·16 embeddings; 2 heads of 8 over 1; 4 projections, 3 of the feed-forward part 32 wide, 3 norms
+  const parameters = 259 * 16 + 16 * (16 + 8 + 8 + 16) + 3 * 16 * 32 + 3 * 16;
+  assert.deepEqual([code, JSON.parse(out)], [0, { folder: path, parameters }]);
+  assert.deepEqual(await tsrl('init', './another', '--like', './like', '--layers', '1'), { code: 0, out: `${join(folder, 'another')}\n`, err: '' });
 });

@@ -3,9 +3,11 @@
  * oneDNN, whose linear is up to 2.6 times faster on few rows. Made from the weights as they are now; after an update
  * they are made again.
  */
+import { capped } from '../model/attention.ts';
 import type { Decoder } from '../model/decoder.ts';
 import type { LayerProjections, LayerWeights, LinearWeights } from '../model/layers.ts';
 import { plainProjections } from '../model/layers.ts';
+import { headLogits } from '../model/token-logprobs.ts';
 import { noGrad } from '../tensor/autograd.ts';
 import { breathe } from '../tensor/breathe.ts';
 import * as ops from '../tensor/ops.ts';
@@ -27,7 +29,7 @@ export async function decodingWeights(decoder: Decoder): Promise<DecodingWeights
   if (decoder.device !== 'cpu' || decoder.dtype !== 'float32') {
     return {
       layers: decoder.layers.map((layer) => plainProjections(layer, decoder.config)),
-      head: (hidden) => ops.linear(hidden, decoder.head),
+      head: (hidden) => headLogits(decoder, hidden),
       dispose: () => undefined,
     };
   }
@@ -41,7 +43,7 @@ export async function decodingWeights(decoder: Decoder): Promise<DecodingWeights
   const head = pack([{ weight: decoder.head, bias: null }]);
   return {
     layers,
-    head,
+    head: (hidden) => capped(head(hidden), decoder.config.logitCap),
     dispose: () => {
       for (const part of owned) part.dispose();
     },
@@ -50,8 +52,8 @@ export async function decodingWeights(decoder: Decoder): Promise<DecodingWeights
 
 function packedProjections(layer: LayerWeights, { config }: Decoder, pack: (maps: readonly LinearWeights[]) => (x: Tensor) => Tensor): LayerProjections {
   const { heads, keyValueHeads, headDim, intermediateSize } = config;
-  const queryKeyValue = pack([layer.q, layer.k, layer.v]);
-  const gateUp = pack([layer.gate, layer.up]);
+  const queryKeyValue = pack(layer.queryKeyValue);
+  const gateUp = pack(layer.gateUp);
   return {
     queryKeyValue(x) {
       const together = ops.view(queryKeyValue(x), [-1, heads + 2 * keyValueHeads, headDim]);

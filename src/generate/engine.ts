@@ -3,10 +3,16 @@
  * with whatever else is live, and leave as they end, which lets the next ones in.
  */
 import { expected } from '../errors.ts';
+import { attentionSettings } from '../model/attention.ts';
+import type { AttentionSettings } from '../model/attention.ts';
+import { disposeRotary } from '../model/decoder.ts';
 import type { Decoder } from '../model/decoder.ts';
+import { decoderInputs } from '../model/inputs.ts';
+import type { DecoderInputs } from '../model/inputs.ts';
 import { decoderLayer, rmsNorm } from '../model/layers.ts';
 import type { Attend } from '../model/layers.ts';
 import { disposeBatch, packTrees, treeAttention } from '../model/packed-batch.ts';
+import type { Rotary } from '../model/rope.ts';
 import { noGrad } from '../tensor/autograd.ts';
 import { breathe } from '../tensor/breathe.ts';
 import * as ops from '../tensor/ops.ts';
@@ -122,6 +128,8 @@ class GenerationRun {
   readonly #decoder: Decoder;
   readonly #options: GenerationOptions;
   readonly #weights: DecodingWeights;
+  /** Of each layer. */
+  readonly #attention: AttentionSettings[];
   readonly #requests: WaitingRequest[];
   #cohorts: Cohort[] = [];
 
@@ -129,6 +137,7 @@ class GenerationRun {
     this.#decoder = decoder;
     this.#options = options;
     this.#weights = weights;
+    this.#attention = attentionSettings(decoder);
     this.#requests = requests.map(({ ids, count }, index) => ({
       index,
       ids,
@@ -186,7 +195,6 @@ class GenerationRun {
     const { config } = this.#decoder;
     for (const { cache } of cohorts) scope(() => cache.reserve());
     const sizes = cohorts.map((cohort) => cohort.rows.length);
-    const scale = config.headDim ** -0.5;
     let { x, rotary } = this.#embed(
       cohorts.flatMap((cohort) => cohort.rows.map((row) => row.ids.at(-1)!)),
       cohorts.flatMap(({ waiting, cache, rows }) => rows.map(() => waiting.ids.length + cache.length)),
@@ -195,18 +203,17 @@ class GenerationRun {
       for (let i = 0; i < config.layers; i++) {
         const attend: Attend = (q, k, v) => {
           const [qs, ks, vs] = [q, k, v].map((part) => ops.split(part, sizes, 0)) as [Tensor[], Tensor[], Tensor[]];
-          const parts = cohorts.map(({ cache }, c) => cache.attend(i, qs[c]!, ks[c]!, vs[c]!, scale));
+          const parts = cohorts.map(({ cache }, c) => cache.attend(i, qs[c]!, ks[c]!, vs[c]!, this.#attention[i]!));
           return parts.length === 1 ? parts[0]! : ops.cat(parts, 0);
         };
-        x = this.#layer(i, x, rotary, attend);
+        x = this.#layer(i, x, rotary[i]!, attend);
         await breathe();
       }
       for (const { cache } of cohorts) cache.advance();
       scope(() => noGrad(() => this.#take(this.#logits(x), cohorts)));
     } finally {
       x.dispose();
-      rotary.cos.dispose();
-      rotary.sin.dispose();
+      disposeRotary(rotary);
     }
     await breathe();
   }
@@ -242,55 +249,42 @@ class GenerationRun {
     const batch = packTrees([{ prompt: request.ids, completions: [] }], decoder.config.contextLength, decoder.dtype);
     const cache: PromptCache = { keys: [], values: [] };
     request.prompt = cache;
-    const inner = treeAttention(batch, decoder);
     const headsFirst = (x: Tensor) => keep(ops.contiguous(ops.transpose(x, 0, 1))); // [kv, P, d]
-    const attend: Attend = (q, k, v) => {
+    const attention = (i: number): Attend => (q, k, v) => {
       cache.keys.push(headsFirst(k));
       cache.values.push(headsFirst(v));
-      return inner(q, k, v);
+      return treeAttention(batch, this.#attention[i]!)(q, k, v);
     };
     try {
       for (let i = 0; i < decoder.config.layers; i++) {
-        x = this.#layer(i, x, rotary, attend);
+        x = this.#layer(i, x, rotary[i]!, attention(i));
         await breathe();
       }
       const final = x;
       request.logits = keep(scope(() => noGrad(() => this.#logits(ops.narrow(final, 0, request.ids.length - 1, 1)))));
     } finally {
       x.dispose();
-      rotary.cos.dispose();
-      rotary.sin.dispose();
+      disposeRotary(rotary);
       disposeBatch(batch);
     }
   }
 
-  #embed(ids: readonly number[], positions: readonly number[]) {
-    const { embedding, rotary } = this.#decoder;
+  #embed(ids: readonly number[], positions: readonly number[]): DecoderInputs {
     const index = (values: readonly number[]) => tensor(BigInt64Array.from(values, BigInt), [values.length]);
-    return keep(
-      scope(() =>
-        noGrad(() => {
-          const places = index(positions);
-          return {
-            x: ops.embedding(ops.detach(embedding), index(ids)), // [n, H]
-            rotary: { cos: ops.indexSelect(rotary.cos, 0, places), sin: ops.indexSelect(rotary.sin, 0, places) },
-          };
-        }),
-      ),
-    );
+    return keep(scope(() => noGrad(() => decoderInputs(this.#decoder, index(ids), index(positions)))));
   }
 
   /** One layer; frees its input. */
-  #layer(i: number, x: Tensor, rotary: { cos: Tensor; sin: Tensor }, attend: Attend): Tensor {
+  #layer(i: number, x: Tensor, rotary: Rotary | null, attend: Attend): Tensor {
     const { layers, config } = this.#decoder;
-    const next = noGrad(() => keep(scope(() => decoderLayer(x, layers[i]!, this.#weights.layers[i]!, rotary, attend, config.normEpsilon))));
+    const next = noGrad(() => keep(scope(() => decoderLayer(x, layers[i]!, this.#weights.layers[i]!, rotary, attend, config))));
     x.dispose();
     return next;
   }
 
   #logits(x: Tensor): Tensor {
     const { finalNorm, config } = this.#decoder;
-    return this.#weights.head(rmsNorm(x, finalNorm, config.normEpsilon));
+    return this.#weights.head(rmsNorm(x, finalNorm, config.normEpsilon, config.normStyle));
   }
 
   /** Draws a token for every row of these cohorts from logits [n, V], and lets the ended rows go. */

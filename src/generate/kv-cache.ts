@@ -2,7 +2,9 @@
  * Keys and values while decoding. A prompt is held once and read by all its completions. Completions of one prompt that
  * started together form a cohort: they have the same length, so their attention needs no mask and no padding.
  */
-import type { DecoderConfig } from '../model/families.ts';
+import { capped } from '../model/attention.ts';
+import type { AttentionSettings } from '../model/attention.ts';
+import type { DecoderConfig } from '../model/decoder-config.ts';
 import * as ops from '../tensor/ops.ts';
 import { keep, scope } from '../tensor/scope.ts';
 import { tensor } from '../tensor/tensor.ts';
@@ -68,29 +70,33 @@ export class CohortCache {
    * Attention of the newest token of each row, after appending its key and value at place `length`:
    * q [R, heads, d], k and v [R, keyValueHeads, d] → [R, heads·d].
    */
-  attend(layer: number, q: Tensor, k: Tensor, v: Tensor, scale: number): Tensor {
+  attend(layer: number, q: Tensor, k: Tensor, v: Tensor, { scale, window, cap }: Omit<AttentionSettings, 'kernel'>): Tensor {
     const { keyValueHeads: kv, headDim: d, heads } = this.#config;
     const rows = this.#rows;
     const repeats = heads / kv;
     const own = this.length + 1;
+    const wholePrompt = this.prompt.keys[layer]!.size(1);
+    // The newest token sees the last `window` tokens: the end of its own row, then the end of the prompt.
+    const seenOwn = window === null ? own : Math.min(own, window);
+    const seenPrompt = window === null ? wholePrompt : Math.min(wholePrompt, window - seenOwn);
     const append = (cache: Tensor, x: Tensor) => {
       ops.copy_(ops.narrow(cache, 2, this.length, 1), ops.unsqueeze(x, 2));
-      return ops.narrow(cache, 2, 0, own); // [R, kv, own, d]
+      return ops.narrow(cache, 2, own - seenOwn, seenOwn); // [R, kv, seenOwn, d]
     };
     const ownKeys = append(this.#keys[layer]!, k);
     const ownValues = append(this.#values[layer]!, v);
-    const promptKeys = this.prompt.keys[layer]!;
-    const promptLength = promptKeys.size(1);
+    const queries = ops.mulScalar(ops.view(ops.contiguous(q), [rows, kv, repeats, d]), scale);
+    const ownScores = ops.matmul(queries, ops.transpose(ownKeys, 2, 3)); // [R, kv, repeats, seenOwn]
+    if (seenPrompt === 0) return ops.reshape(ops.matmul(ops.softmax(capped(ownScores, cap), -1), ownValues), [rows, heads * d]);
 
     // The queries of all rows and heads that share a key head meet the prompt in one product per key head.
-    const queries = ops.mulScalar(ops.view(ops.contiguous(q), [rows, kv, repeats, d]), scale);
+    const ofPrompt = (x: Tensor) => (seenPrompt === wholePrompt ? x : ops.narrow(x, 1, wholePrompt - seenPrompt, seenPrompt));
     const toPrompt = (x: Tensor, last: number) => ops.reshape(ops.permute(x, [1, 0, 2, 3]), [kv, rows * repeats, last]);
     const fromPrompt = (x: Tensor, last: number) => ops.permute(ops.view(x, [kv, rows, repeats, last]), [1, 0, 2, 3]);
-    const promptScores = fromPrompt(ops.bmm(toPrompt(queries, d), ops.transpose(promptKeys, 1, 2)), promptLength);
-    const ownScores = ops.matmul(queries, ops.transpose(ownKeys, 2, 3)); // [R, kv, repeats, own]
-    const weights = ops.softmax(ops.cat([promptScores, ownScores], -1), -1);
-    const [promptWeights, ownWeights] = ops.split(weights, [promptLength, own], -1) as [Tensor, Tensor];
-    const fromPromptValues = fromPrompt(ops.bmm(toPrompt(promptWeights, promptLength), this.prompt.values[layer]!), d);
+    const promptScores = fromPrompt(ops.bmm(toPrompt(queries, d), ops.transpose(ofPrompt(this.prompt.keys[layer]!), 1, 2)), seenPrompt);
+    const weights = ops.softmax(capped(ops.cat([promptScores, ownScores], -1), cap), -1);
+    const [promptWeights, ownWeights] = ops.split(weights, [seenPrompt, seenOwn], -1) as [Tensor, Tensor];
+    const fromPromptValues = fromPrompt(ops.bmm(toPrompt(promptWeights, seenPrompt), ofPrompt(this.prompt.values[layer]!)), d);
     return ops.reshape(ops.add(ops.matmul(ownWeights, ownValues), fromPromptValues), [rows, heads * d]);
   }
 

@@ -12,7 +12,7 @@ import { expected, InputError } from '../errors.ts';
 import { copyDecoder, parameterCount } from '../model/decoder.ts';
 import type { Decoder } from '../model/decoder.ts';
 import { decoderConfig } from '../model/families.ts';
-import type { DecoderConfig } from '../model/families.ts';
+import type { DecoderConfig } from '../model/decoder-config.ts';
 import { bytesPerNumber, chooseDevice, chooseDType, openModel, readModel } from '../model/load.ts';
 import type { LoadedModel, OpenedModel } from '../model/load.ts';
 import { RewardErrorMonitor } from '../rewards/error-rate.ts';

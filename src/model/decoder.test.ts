@@ -4,7 +4,8 @@ import { liveTensors } from '../tensor/scope.ts';
 import type { DType } from '../tensor/tensor.ts';
 import { copyDecoder, disposeDecoder, parameterCount, readDecoder } from './decoder.ts';
 import type { StoredWeights } from './decoder.ts';
-import { decoderConfig, weightShapes } from './families.ts';
+import { decoderConfig } from './families.ts';
+import { weightShapes } from './weight-names.ts';
 
 const config = {
   model_type: 'llama',
@@ -39,9 +40,9 @@ test('every weight lands where its name says, and all are freed', async () => {
   const names = [...weightShapes(decoderConfig(config)).keys()];
   const filled = (weight: { toArray(): ArrayLike<number | bigint> }) => names[Number(weight.toArray()[0])];
   assert.equal(filled(decoder.layers[1]!.down.weight), 'model.layers.1.mlp.down_proj.weight');
-  assert.equal(filled(decoder.layers[0]!.feedForwardNorm), 'model.layers.0.post_attention_layernorm.weight');
+  assert.equal(filled(decoder.layers[0]!.feedForwardNorm!), 'model.layers.0.post_attention_layernorm.weight');
   assert.equal(filled(decoder.head), 'lm_head.weight');
-  assert.equal(decoder.layers[0]!.q.bias, null);
+  assert.equal(decoder.layers[0]!.queryKeyValue[0]!.bias, null);
   // 2 layers of 2 norms, 4 · 8×8 and 3 · 8×12; embedding and head of 10×8; the last norm
   assert.equal(parameterCount(decoder), 2 * (16 + 256 + 288) + 160 + 8);
   disposeDecoder(decoder);
@@ -52,7 +53,7 @@ test('weights are cast to the dtype asked for', async () => {
   const before = liveTensors();
   const decoder = await readDecoder(config, stored(), 'bfloat16');
   assert.deepEqual(new Set([...decoder.weights.values()].map(({ dtype }) => dtype)), new Set(['bfloat16']));
-  assert.equal(decoder.rotary.cos.dtype, 'bfloat16');
+  assert.equal(decoder.rotary[0]!.cos.dtype, 'bfloat16');
   disposeDecoder(decoder);
   assert.equal(liveTensors(), before);
 });

@@ -6,10 +6,13 @@ import { tensorFromBytes } from '../tensor/tensor.ts';
 import type { DType, Device, Tensor } from '../tensor/tensor.ts';
 import { noGrad } from '../tensor/autograd.ts';
 import { breathe } from '../tensor/breathe.ts';
-import { decoderConfig, weightShapes } from './families.ts';
-import type { DecoderConfig } from './families.ts';
-import { rotaryTables } from './layers.ts';
-import type { LayerWeights, LinearWeights, Rotary } from './layers.ts';
+import type { AttentionKernel } from './attention.ts';
+import type { DecoderConfig, NormPlace } from './decoder-config.ts';
+import { decoderConfig } from './families.ts';
+import type { LayerWeights, LinearWeights } from './layers.ts';
+import { rotaryTables } from './rope.ts';
+import type { Rotary } from './rope.ts';
+import { layerName, weightShapes } from './weight-names.ts';
 
 /** Weights as a file holds them; `weights/` provides them. */
 export interface StoredWeights {
@@ -24,9 +27,6 @@ const PIECE = 1 << 20;
 
 const FLOATS: ReadonlySet<DType> = new Set<DType>(['float64', 'float32', 'bfloat16', 'float16']);
 
-/** How attention is computed: plain operations, or libtorch's fused kernel. Same numbers to rounding. */
-export type AttentionKernel = 'eager' | 'sdpa';
-
 /** A decoder network in memory. */
 export interface Decoder {
   config: DecoderConfig;
@@ -39,8 +39,8 @@ export interface Decoder {
   layers: LayerWeights[];
   finalNorm: Tensor; // [H]
   head: Tensor; // [V, H]
-  /** Rotary rows for every position of the context. */
-  rotary: Rotary;
+  /** Of each layer: rotary rows for every position of the context, or null where it has none. Layers share tables. */
+  rotary: (Rotary | null)[];
 }
 
 /**
@@ -54,7 +54,20 @@ export async function readDecoder(
   dtype: DType,
   attention: AttentionKernel = 'sdpa',
 ): Promise<Decoder> {
-  const config = decoderConfig(configJson);
+  return readNetwork(decoderConfig(configJson), stored, dtype, attention);
+}
+
+/** The same for a checkpoint without a language head, as classifiers are: the head of the result is the embedding and means nothing. */
+export async function readTrunk(
+  configJson: Readonly<Record<string, unknown>>,
+  stored: StoredWeights,
+  dtype: DType,
+  attention: AttentionKernel = 'sdpa',
+): Promise<Decoder> {
+  return readNetwork({ ...decoderConfig(configJson), tiedHead: true }, stored, dtype, attention);
+}
+
+async function readNetwork(config: DecoderConfig, stored: StoredWeights, dtype: DType, attention: AttentionKernel): Promise<Decoder> {
   // A damaged config could name more layers than there is memory to list their weights.
   const { length } = stored.names();
   if (config.layers > length) {
@@ -64,11 +77,7 @@ export async function readDecoder(
   checkWeights(stored, shapes);
   const weights = new Map<string, Tensor>();
   try {
-    for (const [name, shape] of shapes) {
-      const weight = keep(ops.empty(shape, dtype));
-      weights.set(name, weight);
-      await fill(weight, stored, name);
-    }
+    for (const [name, shape] of shapes) weights.set(name, await readWeight(stored, name, shape, dtype));
   } catch (error) {
     for (const weight of weights.values()) weight.dispose();
     throw error;
@@ -76,22 +85,33 @@ export async function readDecoder(
   return assembleDecoder(config, weights, dtype, attention);
 }
 
-/** Copies a stored tensor into one of its shape, row by row where it is large. */
-async function fill(weight: Tensor, stored: StoredWeights, name: string): Promise<void> {
-  const rows = weight.shape[0]!;
+/** One weight in the dtype asked for, row by row where it is large. The caller disposes it. */
+export async function readWeight(stored: StoredWeights, name: string, shape: readonly number[], dtype: DType): Promise<Tensor> {
+  const weight = keep(ops.empty(shape, dtype));
+  const rows = shape[0]!;
   const atOnce = Math.max(1, Math.floor((PIECE * rows) / weight.length));
-  for (let start = 0; start < rows; start += atOnce) {
-    const end = Math.min(rows, start + atOnce);
-    scope(() => {
-      const { bytes, shape, dtype } = stored.read(name, atOnce < rows ? { start, end } : undefined);
-      ops.copy_(ops.narrow(weight, 0, start, end - start), tensorFromBytes(bytes, shape, dtype));
-    });
-    await breathe();
+  try {
+    for (let start = 0; start < rows; start += atOnce) {
+      const end = Math.min(rows, start + atOnce);
+      scope(() => {
+        const piece = stored.read(name, atOnce < rows ? { start, end } : undefined);
+        ops.copy_(ops.narrow(weight, 0, start, end - start), tensorFromBytes(piece.bytes, piece.shape, piece.dtype));
+      });
+      await breathe();
+    }
+    return weight;
+  } catch (error) {
+    weight.dispose();
+    throw error;
   }
 }
 
-/** Everything that the headers tell, before the first weight is read. */
-function checkWeights(stored: StoredWeights, shapes: ReadonlyMap<string, readonly number[]>): void {
+/**
+ * Everything that the headers tell, before the first weight is read.
+ *
+ * @throws FileFormatError when a weight is missing or has another shape
+ */
+export function checkWeights(stored: StoredWeights, shapes: ReadonlyMap<string, readonly number[]>): void {
   const present = new Set(stored.names());
   for (const [name, shape] of shapes) {
     if (!present.has(name)) {
@@ -115,17 +135,20 @@ export function assembleDecoder(config: DecoderConfig, weights: Map<string, Tens
   const get = (name: string) => weights.get(name)!;
   const linear = (name: string): LinearWeights => ({ weight: get(`${name}.weight`), bias: weights.get(`${name}.bias`) ?? null });
   const layers = Array.from({ length: config.layers }, (_, i): LayerWeights => {
-    const layer = `model.layers.${i}`;
+    const norm = (place: NormPlace) => (config.norms[place] ? get(`${layerName(i)}.${config.norms[place]}.weight`) : null);
+    const headNorm = (name: string) => (config.queryKeyNorm ? get(`${layerName(i)}.self_attn.${name}.weight`) : null);
+    const maps = (part: string, names: readonly string[]) => names.map((name) => linear(`${layerName(i)}.${part}.${name}`));
     return {
-      inputNorm: get(`${layer}.input_layernorm.weight`),
-      q: linear(`${layer}.self_attn.q_proj`),
-      k: linear(`${layer}.self_attn.k_proj`),
-      v: linear(`${layer}.self_attn.v_proj`),
-      o: linear(`${layer}.self_attn.o_proj`),
-      feedForwardNorm: get(`${layer}.post_attention_layernorm.weight`),
-      gate: linear(`${layer}.mlp.gate_proj`),
-      up: linear(`${layer}.mlp.up_proj`),
-      down: linear(`${layer}.mlp.down_proj`),
+      inputNorm: norm('inputNorm'),
+      queryKeyValue: maps('self_attn', config.fusedProjections ? ['qkv_proj'] : ['q_proj', 'k_proj', 'v_proj']),
+      queryNorm: headNorm('q_norm'),
+      keyNorm: headNorm('k_norm'),
+      o: linear(`${layerName(i)}.self_attn.o_proj`),
+      attentionOutputNorm: norm('attentionOutputNorm'),
+      feedForwardNorm: norm('feedForwardNorm'),
+      gateUp: maps('mlp', config.fusedProjections ? ['gate_up_proj'] : ['gate_proj', 'up_proj']),
+      down: linear(`${layerName(i)}.mlp.down_proj`),
+      feedForwardOutputNorm: norm('feedForwardOutputNorm'),
     };
   });
   const embedding = get('model.embed_tokens.weight');
@@ -139,8 +162,20 @@ export function assembleDecoder(config: DecoderConfig, weights: Map<string, Tens
     layers,
     finalNorm: get('model.norm.weight'),
     head: config.tiedHead ? embedding : get('lm_head.weight'),
-    rotary: keep(rotaryTables(config.contextLength, config.headDim, config.ropeTheta, dtype)),
+    rotary: rotaryOfLayers(config, dtype),
   };
+}
+
+/** One table for all layers that turn alike. */
+function rotaryOfLayers({ rotary, contextLength }: DecoderConfig, dtype: DType): (Rotary | null)[] {
+  const tables = new Map<string, Rotary>();
+  return rotary.map((settings) => {
+    if (settings === null) return null;
+    const key = JSON.stringify(settings);
+    const table = tables.get(key) ?? keep(rotaryTables(contextLength, settings, dtype));
+    tables.set(key, table);
+    return table;
+  });
 }
 
 /** A frozen copy, as a reference policy. */
@@ -162,8 +197,15 @@ export async function mixDecoder(target: Decoder, source: Decoder, alpha: number
 /** Frees every tensor of a network. */
 export function disposeDecoder(decoder: Decoder): void {
   for (const weight of decoder.weights.values()) weight.dispose();
-  decoder.rotary.cos.dispose();
-  decoder.rotary.sin.dispose();
+  disposeRotary(decoder.rotary);
+}
+
+/** Frees rotary rows that layers share. */
+export function disposeRotary(rotary: readonly (Rotary | null)[]): void {
+  for (const rows of rotary) {
+    rows?.cos.dispose();
+    rows?.sin.dispose();
+  }
 }
 
 /** Number of trained elements. */

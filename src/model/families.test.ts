@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decoderConfig, weightShapes } from './families.ts';
+import { decoderConfig } from './families.ts';
+import { weightShapes } from './weight-names.ts';
 
 const config = {
   model_type: 'llama',
@@ -13,6 +14,8 @@ const config = {
   rms_norm_eps: 1e-5,
 };
 
+const rotaryOf = (changes: Record<string, unknown>) => decoderConfig({ ...config, ...changes }).rotary;
+
 test('what config.json leaves out has the defaults of transformers', () => {
   assert.deepEqual(decoderConfig(config), {
     hiddenSize: 24,
@@ -23,13 +26,23 @@ test('what config.json leaves out has the defaults of transformers', () => {
     headDim: 6,
     vocabSize: 50,
     contextLength: 2048,
-    normEpsilon: 1e-5,
-    ropeTheta: 10_000,
     tiedHead: false,
+    paddingId: null,
+    embeddingScale: 1,
+    normEpsilon: 1e-5,
+    normStyle: 'plain',
+    norms: { inputNorm: 'input_layernorm', feedForwardNorm: 'post_attention_layernorm' },
     queryKeyValueBias: false,
     outputBias: false,
     feedForwardBias: false,
-    paddingId: null,
+    fusedProjections: false,
+    activation: 'silu',
+    queryKeyNorm: null,
+    attentionScale: 6 ** -0.5,
+    attentionCap: null,
+    windows: [null],
+    rotary: [{ theta: 10_000, width: 6, scaling: null }],
+    logitCap: null,
   });
   const { num_key_value_heads: _, ...withoutKeyHeads } = config;
   assert.equal(decoderConfig(withoutKeyHeads).keyValueHeads, 4);
@@ -38,8 +51,56 @@ test('what config.json leaves out has the defaults of transformers', () => {
 test('the padding token may have the id 0', () => assert.equal(decoderConfig({ ...config, pad_token_id: 0 }).paddingId, 0));
 
 test('the rotary base is read from both places', () => {
-  assert.equal(decoderConfig({ ...config, rope_theta: 500 }).ropeTheta, 500);
-  assert.equal(decoderConfig({ ...config, rope_parameters: { rope_type: 'default', rope_theta: 700 } }).ropeTheta, 700);
+  assert.equal(rotaryOf({ rope_theta: 500 })[0]!.theta, 500);
+  assert.equal(rotaryOf({ rope_parameters: { rope_type: 'default', rope_theta: 700 } })[0]!.theta, 700);
+});
+
+test('rotary scalings are read under their old and new names', () => {
+  assert.deepEqual(rotaryOf({ rope_scaling: { type: 'linear', factor: 2 } })[0]!.scaling, { type: 'linear', factor: 2 });
+  const llama3 = { rope_type: 'llama3', rope_theta: 9, factor: 8, low_freq_factor: 1, high_freq_factor: 4 };
+  const read = { type: 'llama3', factor: 8, lowFactor: 1, highFactor: 4 };
+  assert.deepEqual(rotaryOf({ rope_parameters: { ...llama3, original_max_position_embeddings: 77 } }), [{ theta: 9, width: 6, scaling: { ...read, context: 77 } }]);
+  assert.deepEqual(rotaryOf({ rope_parameters: llama3, max_position_embeddings: 99 })[0]!.scaling, { ...read, context: 99 });
+});
+
+test('the magnitude of yarn: given, by the factor, or by the ratio of two scales', () => {
+  const magnitude = (more: Record<string, unknown>) => {
+    const { scaling } = rotaryOf({ rope_scaling: { rope_type: 'yarn', factor: Math.E, ...more } })[0]!;
+    return scaling?.type === 'yarn' ? scaling.magnitude : null;
+  };
+  assert.equal(magnitude({ attention_factor: 3 }), 3);
+  assert.equal(magnitude({}), 1.1);
+  assert.equal(magnitude({ mscale: 2, mscale_all_dim: 4 }), 1.2 / 1.4);
+});
+
+test('windows of the families that have them', () => {
+  const windows = (changes: Record<string, unknown>) => decoderConfig({ ...config, num_hidden_layers: 3, ...changes }).windows;
+  assert.deepEqual(windows({ model_type: 'mistral' }), [4096, 4096, 4096]);
+  assert.deepEqual(windows({ model_type: 'mistral', sliding_window: null }), [null, null, null]);
+  // Qwen's published configs carry a window that is switched off.
+  assert.deepEqual(windows({ model_type: 'qwen2', sliding_window: 8 }), [null, null, null]);
+  assert.deepEqual(windows({ model_type: 'qwen2', sliding_window: 8, use_sliding_window: true, max_window_layers: 1 }), [null, 8, 8]);
+  assert.deepEqual(windows({ model_type: 'gemma2' }), [4096, null, 4096]);
+  assert.deepEqual(windows({ model_type: 'gemma3_text', sliding_window_pattern: 2, sliding_window: 5 }), [5, null, 5]);
+  assert.deepEqual(windows({ model_type: 'gemma3_text', layer_types: ['full_attention', 'sliding_attention', 'full_attention'], sliding_window: 5 }), [null, 5, null]);
+  assert.deepEqual(windows({ model_type: 'smollm3', no_rope_layer_interval: 2, use_sliding_window: true, sliding_window: 7 }), [null, 7, null]);
+});
+
+test('Gemma 3 as older transformers wrote it: two bases, and the scaling of the full layers beside them', () => {
+  const old = { ...config, model_type: 'gemma3_text', num_hidden_layers: 2, sliding_window_pattern: 2, rope_theta: 5e5, rope_local_base_freq: 2e4, rope_scaling: { rope_type: 'linear', factor: 8 } };
+  assert.deepEqual(decoderConfig(old).rotary, [
+    { theta: 2e4, width: 256, scaling: null },
+    { theta: 5e5, width: 256, scaling: { type: 'linear', factor: 8 } },
+  ]);
+});
+
+test('soft caps: missing is the default of the family, null is none', () => {
+  const caps = (changes: Record<string, unknown>) => {
+    const { attentionCap, logitCap } = decoderConfig({ ...config, model_type: 'gemma2', ...changes });
+    return [attentionCap, logitCap];
+  };
+  assert.deepEqual(caps({}), [50, 30]);
+  assert.deepEqual(caps({ attn_logit_softcapping: null, final_logit_softcapping: null }), [null, null]);
 });
 
 test('weights have the names and shapes of Hugging Face checkpoints', () => {
@@ -69,12 +130,17 @@ test('weights have the names and shapes of Hugging Face checkpoints', () => {
 });
 
 const refused: [string, Record<string, unknown>, RegExp][] = [
-  ['an unknown family, with the list of known ones', { model_type: 'mamba' }, /to be one of llama, got "mamba"/],
+  ['an unknown family, with the list of known ones', { model_type: 'mamba' }, /to be one of llama, mistral, qwen2, qwen3, smollm3, gemma, gemma2, gemma3_text, phi3, olmo2, got "mamba"/],
   ['a family named like a method of objects', { model_type: 'constructor' }, /to be one of llama/],
   ['no family', { model_type: undefined }, /to be one of llama/],
   ['another activation', { hidden_act: 'gelu' }, /hidden_act` to be "silu", got "gelu"/],
-  ['scaled rotary embeddings', { rope_scaling: { type: 'linear', factor: 2 } }, /rope_scaling` to be null, got \{"type":"linear"/],
-  ['scaled rotary embeddings as transformers 5 writes them', { rope_parameters: { rope_type: 'llama3', rope_theta: 1 } }, /rope_scaling` to be null, got \{"rope_type":"llama3"/],
+  ['another rotary scaling', { rope_scaling: { type: 'dynamic', factor: 2 } }, /rope_scaling\.type` to be "default" or "linear" or "llama3" or "yarn", got "dynamic"/],
+  ['another rotary scaling as transformers 5 writes it', { rope_parameters: { rope_type: 'longrope', rope_theta: 1 } }, /rope_parameters\.rope_type` to be "default" or "linear".*, got "longrope"/],
+  ['LongRoPE in Phi-3', { model_type: 'phi3', rope_scaling: { type: 'yarn' } }, /LongRoPE is not part of this version/],
+  ['a scaling without its factor', { rope_scaling: { type: 'linear' } }, /rope_scaling\.factor` to be a positive number, got nothing/],
+  ['rotating a part of each head where the family does not', { partial_rotary_factor: 0.5 }, /partial_rotary_factor` to be 1 in this family, got 0\.5/],
+  ['kinds of layers that are unknown', { model_type: 'gemma2', layer_types: ['linear_attention'] }, /layer_types` to be a list of "sliding_attention" or "full_attention", one for each of the 1 layers/],
+  ['attention that looks ahead', { model_type: 'gemma3_text', use_bidirectional_attention: true }, /use_bidirectional_attention` to be false, got true/],
   ['a missing size', { hidden_size: undefined }, /hidden_size` to be a positive number, got nothing/],
   ['key heads that do not divide the heads', { num_key_value_heads: 3 }, /to divide the 4 attention heads, got 3/],
   ['a padding token that is no id', { pad_token_id: '2' }, /pad_token_id` to be a token id, got "2"/],

@@ -1,9 +1,9 @@
 /** The pieces of a decoder layer: pure functions of tensors, shared by training and decoding. */
 import * as ops from '../tensor/ops.ts';
-import { scope } from '../tensor/scope.ts';
-import { tensor } from '../tensor/tensor.ts';
-import type { DType, Tensor } from '../tensor/tensor.ts';
-import type { DecoderConfig } from './families.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Activation, DecoderConfig, NormPlace, NormStyle } from './decoder-config.ts';
+import { rotate } from './rope.ts';
+import type { Rotary } from './rope.ts';
 
 /** Weights of one linear map: y = x·Wᵀ + b. */
 export interface LinearWeights {
@@ -11,16 +11,19 @@ export interface LinearWeights {
   bias: Tensor | null; // [out]
 }
 
+/** Norms of one decoder layer; null where its family has none. */
+export type LayerNorms = Record<NormPlace, Tensor | null> & {
+  queryNorm: Tensor | null; // [d] or [heads·d]
+  keyNorm: Tensor | null; // [d] or [keyValueHeads·d]
+};
+
 /** Weights of one decoder layer. */
-export interface LayerWeights {
-  inputNorm: Tensor; // [H]
-  q: LinearWeights;
-  k: LinearWeights;
-  v: LinearWeights;
+export interface LayerWeights extends LayerNorms {
+  /** Query, key and value maps, or one map that is all three. */
+  queryKeyValue: LinearWeights[];
   o: LinearWeights;
-  feedForwardNorm: Tensor; // [H]
-  gate: LinearWeights;
-  up: LinearWeights;
+  /** Gate and up maps, or one map that is both. */
+  gateUp: LinearWeights[];
   down: LinearWeights;
 }
 
@@ -36,68 +39,54 @@ export interface LayerProjections {
   down(x: Tensor): Tensor;
 }
 
-/** Rows of the rotary tables for the tokens at hand. */
-export interface Rotary {
-  cos: Tensor; // [N, 1, d/2]
-  sin: Tensor; // [N, 1, d/2]
-}
-
 /** Attention over whatever the caller keeps: q [N, heads, d], k and v [N, keyValueHeads, d], both rotated → [N, heads·d] */
 export type Attend = (q: Tensor, k: Tensor, v: Tensor) => Tensor;
 
+// Where the weight is multiplied in float32 or in the dtype of x decides the last bit of half precision.
+const applyNormWeight: Readonly<Record<NormStyle, (normed: Tensor, weight: Tensor, x: Tensor) => Tensor>> = {
+  plain: (normed, weight, x) => ops.mul(weight, ops.to(normed, x.dtype)),
+  wide: (normed, weight, x) => ops.to(ops.mul(weight, normed), x.dtype),
+  offset: (normed, weight, x) => ops.to(ops.mul(normed, ops.addScalar(ops.to(weight, 'float32'), 1)), x.dtype),
+};
+
 /** x/√(mean x² + ε)·w over the last axis, in float32 whatever the dtype (Zhang & Sennrich 2019). */
-export function rmsNorm(x: Tensor, weight: Tensor, epsilon: number): Tensor {
+export function rmsNorm(x: Tensor, weight: Tensor, epsilon: number, style: NormStyle = 'plain'): Tensor {
   const wide = ops.to(x, 'float32');
   const scale = ops.rsqrt(ops.addScalar(ops.mean(ops.square(wide), [-1], true), epsilon));
-  return ops.mul(weight, ops.to(ops.mul(wide, scale), x.dtype));
+  return applyNormWeight[style](ops.mul(wide, scale), weight, x);
 }
 
-/** Rotary embedding of each half-pair (Su et al. 2021, in the half-split layout of Hugging Face): x [N, heads, d]. */
-export function rotate(x: Tensor, { cos, sin }: Rotary): Tensor {
-  const half = x.size(-1) / 2;
-  const [a, b] = ops.split(x, [half, half], -1) as [Tensor, Tensor];
-  return ops.cat([ops.sub(ops.mul(a, cos), ops.mul(b, sin)), ops.add(ops.mul(b, cos), ops.mul(a, sin))], -1);
-}
+const activations: Readonly<Record<Activation, (x: Tensor) => Tensor>> = { silu: ops.silu, geluTanh: ops.geluTanh };
 
-/** Rotary tables for positions 0 … length−1, computed in float32 as Hugging Face does: cos and sin [length, 1, d/2]. */
-export function rotaryTables(length: number, headDim: number, theta: number, dtype: DType): Rotary {
-  const half = headDim / 2;
-  return scope(() => {
-    const frequencies = Float32Array.from({ length: half }, (_, i) => 1 / theta ** ((2 * i) / headDim));
-    const positions = ops.view(ops.arange(0, length, 'float32'), [length, 1, 1]);
-    const angles = ops.mul(positions, tensor(frequencies, [1, 1, half]));
-    return { cos: ops.to(ops.cos(angles), dtype), sin: ops.to(ops.sin(angles), dtype) };
-  });
-}
+/** One decoder layer: x [N, H] → [N, H]. */
+export function decoderLayer(x: Tensor, weights: LayerNorms, project: LayerProjections, rotary: Rotary | null, attend: Attend, config: DecoderConfig): Tensor {
+  const norm = (y: Tensor, weight: Tensor | null) => (weight ? rmsNorm(y, weight, config.normEpsilon, config.normStyle) : y);
+  const normHeads = (y: Tensor, weight: Tensor | null) => {
+    if (config.queryKeyNorm !== 'whole') return norm(y, weight);
+    return ops.view(norm(ops.reshape(y, [y.size(0), -1]), weight), y.shape);
+  };
+  const turn = (y: Tensor) => (rotary ? rotate(y, rotary) : y);
 
-/** One pre-norm decoder layer: x [N, H] → [N, H]. */
-export function decoderLayer(
-  x: Tensor,
-  weights: { inputNorm: Tensor; feedForwardNorm: Tensor },
-  project: LayerProjections,
-  rotary: Rotary,
-  attend: Attend,
-  normEpsilon: number,
-): Tensor {
-  const [q, k, v] = project.queryKeyValue(rmsNorm(x, weights.inputNorm, normEpsilon));
-  const attended = attend(rotate(q, rotary), rotate(k, rotary), v);
-  const afterAttention = ops.add(x, project.output(attended));
-  const [gate, up] = project.gateUp(rmsNorm(afterAttention, weights.feedForwardNorm, normEpsilon));
-  return ops.add(afterAttention, project.down(ops.mul(ops.silu(gate), up)));
+  const [q, k, v] = project.queryKeyValue(norm(x, weights.inputNorm));
+  const attended = attend(turn(normHeads(q, weights.queryNorm)), turn(normHeads(k, weights.keyNorm)), v);
+  const afterAttention = ops.add(x, norm(project.output(attended), weights.attentionOutputNorm));
+
+  const [gate, up] = project.gateUp(norm(afterAttention, weights.feedForwardNorm));
+  const fed = project.down(ops.mul(activations[config.activation](gate), up));
+  return ops.add(afterAttention, norm(fed, weights.feedForwardOutputNorm));
 }
 
 /** The plain projections of a layer: one product per weight, differentiable. */
-export function plainProjections(layer: LayerWeights, config: DecoderConfig): LayerProjections {
+export function plainProjections(layer: LayerWeights, { heads, keyValueHeads, headDim, intermediateSize }: DecoderConfig): LayerProjections {
   const apply = (x: Tensor, { weight, bias }: LinearWeights) => ops.linear(x, weight, bias);
-  const heads = (x: Tensor, count: number) => ops.view(x, [-1, count, config.headDim]);
+  const parts = (x: Tensor, maps: readonly LinearWeights[], sizes: readonly number[]) =>
+    maps.length === 1 ? ops.split(apply(x, maps[0]!), sizes, -1) : maps.map((map) => apply(x, map));
+  const counts = [heads, keyValueHeads, keyValueHeads];
   return {
-    queryKeyValue: (x) => [
-      heads(apply(x, layer.q), config.heads),
-      heads(apply(x, layer.k), config.keyValueHeads),
-      heads(apply(x, layer.v), config.keyValueHeads),
-    ],
+    queryKeyValue: (x) =>
+      parts(x, layer.queryKeyValue, counts.map((count) => count * headDim)).map((part, i) => ops.view(part, [-1, counts[i]!, headDim])) as [Tensor, Tensor, Tensor],
     output: (x) => apply(x, layer.o),
-    gateUp: (x) => [apply(x, layer.gate), apply(x, layer.up)],
+    gateUp: (x) => parts(x, layer.gateUp, [intermediateSize, intermediateSize]) as [Tensor, Tensor],
     down: (x) => apply(x, layer.down),
   };
 }

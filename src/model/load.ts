@@ -8,7 +8,8 @@ import { openCheckpoint } from '../weights/checkpoint.ts';
 import type { Checkpoint } from '../weights/checkpoint.ts';
 import { resolveModel } from '../weights/reference.ts';
 import { saveCheckpoint } from '../weights/save.ts';
-import type { AttentionKernel, Decoder } from './decoder.ts';
+import type { AttentionKernel } from './attention.ts';
+import type { Decoder } from './decoder.ts';
 import { disposeDecoder, readDecoder } from './decoder.ts';
 import { decoderConfig } from './families.ts';
 

@@ -5,10 +5,11 @@
  */
 import { expected } from '../errors.ts';
 import * as ops from '../tensor/ops.ts';
-import { keep, scope } from '../tensor/scope.ts';
+import { keep } from '../tensor/scope.ts';
 import { tensor } from '../tensor/tensor.ts';
 import type { DType, Tensor } from '../tensor/tensor.ts';
-import type { Decoder } from './decoder.ts';
+import { attend, causalMask } from './attention.ts';
+import type { AttentionSettings, MaskShape } from './attention.ts';
 import type { Attend } from './layers.ts';
 
 /** A prompt and completions of it, as token ids. */
@@ -45,6 +46,8 @@ export interface PackedBatch {
   tokens: number;
   /** M, completion tokens. */
   predicted: number;
+  /** Masks of sliding windows, made when a layer first needs them. */
+  windowMasks: Map<string, Tensor>;
 }
 
 /** Lays trees out in one packed row and builds positions, masks and indices once. */
@@ -79,11 +82,12 @@ export function packTrees(trees: readonly TokenTree[], contextLength: number, dt
     targets: int64(targets),
     tokens: ids.length,
     predicted: targets.length,
+    windowMasks: new Map<string, Tensor>(),
   });
 }
 
 export function disposeBatch(batch: PackedBatch): void {
-  for (const part of [batch.ids, batch.positions, batch.predictors, batch.targets]) part.dispose();
+  for (const part of [batch.ids, batch.positions, batch.predictors, batch.targets, ...batch.windowMasks.values()]) part.dispose();
   for (const { pad, unpad, mask } of batch.trees) {
     pad?.dispose();
     unpad?.dispose();
@@ -92,57 +96,47 @@ export function disposeBatch(batch: PackedBatch): void {
 }
 
 /** Attention over the trees of a batch: q [N, heads, d], k and v [N, keyValueHeads, d] → [N, heads·d]. */
-export function treeAttention(batch: PackedBatch, { config, attention }: Pick<Decoder, 'config' | 'attention'>): Attend {
-  const scale = config.headDim ** -0.5;
-  const kernel: Kernel = (q, k, v, options) => attentionKernels[attention](q, k, v, { ...options, scale });
+export function treeAttention(batch: PackedBatch, settings: AttentionSettings): Attend {
   return (q, k, v) => {
-    const parts = batch.trees.flatMap((tree) => attendTree(tree, q, k, v, kernel));
+    const parts = batch.trees.flatMap((tree) => attendTree(tree, q, k, v, settings, batch.windowMasks));
     return parts.length === 1 ? parts[0]! : ops.cat(parts, 0);
   };
 }
 
-type Kernel = (q: Tensor, k: Tensor, v: Tensor, options: { mask?: Tensor | null; causal?: boolean }) => Tensor;
-
-/** softmax(q·kᵀ·scale + mask)·v over [B, heads, n, d]. */
-export const attentionKernels = { sdpa: ops.scaledDotProductAttention, eager: eagerAttention } as const;
-
-function eagerAttention(
-  q: Tensor,
-  k: Tensor,
-  v: Tensor,
-  { mask = null, causal = false, scale }: { mask?: Tensor | null; causal?: boolean; scale: number },
-): Tensor {
-  const scores = ops.mulScalar(ops.matmul(q, ops.transpose(k, -2, -1)), scale);
-  const bias = causal ? completionMask(0, q.size(-2), q.dtype) : mask;
-  return ops.matmul(ops.softmax(bias ? ops.add(scores, bias) : scores, -1), v);
-}
-
-function attendTree(tree: TreeLayout, q: Tensor, k: Tensor, v: Tensor, attend: Kernel): Tensor[] {
+function attendTree(tree: TreeLayout, q: Tensor, k: Tensor, v: Tensor, settings: AttentionSettings, masks: Map<string, Tensor>): Tensor[] {
   const completed = tree.completions.reduce((total, length) => total + length, 0);
   const cut = (x: Tensor, start: number, length: number) => ops.narrow(x, 0, tree.start + start, length);
-  if (tree.completions.length <= 1) {
-    // One completion continues its prompt: a plain causal row.
-    const whole = tree.prompt + completed;
-    return [attendRow(cut(q, 0, whole), cut(k, 0, whole), cut(v, 0, whole), attend)];
-  }
-  const promptKeys = cut(k, 0, tree.prompt);
-  const promptValues = cut(v, 0, tree.prompt);
-  const prompt = attendRow(cut(q, 0, tree.prompt), promptKeys, promptValues, attend);
+  const row = (length: number) => attendRow(cut(q, 0, length), cut(k, 0, length), cut(v, 0, length), settings, masks);
+  // One completion continues its prompt: a plain causal row.
+  if (tree.completions.length <= 1) return [row(tree.prompt + completed)];
+  const prompt = row(tree.prompt);
   if (completed === 0) return [prompt];
+  // No completion token sees more of the prompt than its first one.
+  const seen = settings.window === null ? tree.prompt : Math.min(tree.prompt, settings.window - 1);
   const block = (x: Tensor) => padded(cut(x, tree.prompt, completed), tree); // [G, heads, T, d]
-  const keys = withPrompt(promptKeys, block(k), q.size(1));
-  const values = withPrompt(promptValues, block(v), q.size(1));
-  const attended = attend(block(q), keys, values, { mask: tree.mask }); // [G, heads, T, d]
+  const all = (x: Tensor) => withPrompt(cut(x, tree.prompt - seen, seen), block(x), q.size(1));
+  const mask = settings.window === null ? tree.mask! : windowMask({ before: seen, length: tree.longest, window: settings.window }, q.dtype, masks);
+  const attended = attend(block(q), all(k), all(v), settings, { mask }); // [G, heads, T, d]
   const rows = ops.reshape(ops.transpose(attended, 1, 2), [tree.completions.length * tree.longest, -1]); // [G·T, heads·d]
   return [prompt, tree.unpad ? ops.indexSelect(rows, 0, tree.unpad) : rows];
 }
 
 /** Causal attention of one row of n tokens: [n, heads, d] → [n, heads·d]. */
-function attendRow(q: Tensor, k: Tensor, v: Tensor, attend: Kernel): Tensor {
+function attendRow(q: Tensor, k: Tensor, v: Tensor, settings: AttentionSettings, masks: Map<string, Tensor>): Tensor {
   const axes = (x: Tensor) => ops.unsqueeze(ops.transpose(x, 0, 1), 0); // [1, heads, n, d]
+  const length = q.size(0);
   const repeats = q.size(1) / k.size(1);
-  const attended = attend(axes(q), repeatHeads(axes(k), repeats), repeatHeads(axes(v), repeats), { causal: true });
-  return ops.reshape(ops.transpose(ops.squeeze(attended, 0), 0, 1), [q.size(0), -1]);
+  const slides = settings.window !== null && length > settings.window;
+  const look = slides ? { mask: windowMask({ before: 0, length, window: settings.window }, q.dtype, masks) } : { causal: true };
+  const attended = attend(axes(q), repeatHeads(axes(k), repeats), repeatHeads(axes(v), repeats), settings, look);
+  return ops.reshape(ops.transpose(ops.squeeze(attended, 0), 0, 1), [length, -1]);
+}
+
+function windowMask(shape: MaskShape, dtype: DType, masks: Map<string, Tensor>): Tensor {
+  const key = `${shape.before} ${shape.length} ${shape.window}`;
+  const mask = masks.get(key) ?? keep(causalMask(shape, dtype));
+  masks.set(key, mask);
+  return mask;
 }
 
 /** Completion tokens [Σ, heads, d] → [G, heads, T, d], short completions padded with some token nobody looks at. */
@@ -170,7 +164,7 @@ function layOut(start: number, prompt: number, completions: number[], dtype: DTy
   const ragged = completions.some((length) => length !== longest);
   const layout: TreeLayout = { start, prompt, completions, longest, pad: null, unpad: null, mask: null };
   if (completions.length <= 1 || longest === 0) return layout;
-  layout.mask = completionMask(prompt, longest, dtype);
+  layout.mask = causalMask({ before: prompt, length: longest, window: null }, dtype);
   if (!ragged) return layout;
   const pad: number[] = [];
   const unpad: number[] = [];
@@ -185,16 +179,6 @@ function layOut(start: number, prompt: number, completions: number[], dtype: DTy
   layout.pad = int64(pad);
   layout.unpad = int64(unpad);
   return layout;
-}
-
-/** [T, prompt + T]: all of the prompt, and the completion up to the token itself. */
-function completionMask(prompt: number, longest: number, dtype: DType): Tensor {
-  return scope(() => {
-    const query = ops.view(ops.arange(0, longest), [longest, 1]);
-    const key = ops.view(ops.arange(-prompt, longest), [1, prompt + longest]);
-    const mask = ops.zeros([longest, prompt + longest], dtype);
-    return ops.maskedFill_(mask, ops.lessTensor(query, key), -Infinity);
-  });
 }
 
 function checkTree({ prompt, completions }: TokenTree, index: number, contextLength: number): void {

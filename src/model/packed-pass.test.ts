@@ -11,6 +11,8 @@ import { tensor } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { disposeDecoder } from './decoder.ts';
 import type { Decoder } from './decoder.ts';
+import { attentionSettings } from './attention.ts';
+import { decoderInputs } from './inputs.ts';
 import { decoderLayer, plainProjections, rmsNorm } from './layers.ts';
 import { disposeBatch, packTrees, treeAttention } from './packed-batch.ts';
 import type { PackedBatch } from './packed-batch.ts';
@@ -26,11 +28,13 @@ const upstream = (batch: PackedBatch) => tensor(normals(batch.predicted * 24, 1,
 
 /** The whole network in one autograd graph, nothing cut. Call it inside a scope. */
 function wholeGraph(decoder: Decoder, batch: PackedBatch): Tensor {
-  const { config, layers, rotary } = decoder;
-  const rows = { cos: ops.indexSelect(rotary.cos, 0, batch.positions), sin: ops.indexSelect(rotary.sin, 0, batch.positions) };
-  const attend = treeAttention(batch, decoder);
+  const { config, layers } = decoder;
+  const { rotary } = decoderInputs(decoder, batch.ids, batch.positions);
+  const attention = attentionSettings(decoder);
   let x = ops.indexSelect(decoder.embedding, 0, batch.ids);
-  for (const layer of layers) x = decoderLayer(x, layer, plainProjections(layer, config), rows, attend, config.normEpsilon);
+  layers.forEach((layer, i) => {
+    x = decoderLayer(x, layer, plainProjections(layer, config), rotary[i]!, treeAttention(batch, attention[i]!), config);
+  });
   return rmsNorm(ops.indexSelect(x, 0, batch.predictors), decoder.finalNorm, config.normEpsilon);
 }
 
@@ -125,7 +129,7 @@ for (const checkpoint of [false, true]) {
     const gradient = upstream(batch);
     const wrong = tensor([1, 2, 3]);
     const [last] = decoder.layers.slice(-1);
-    const right = last!.inputNorm;
+    const right = last!.inputNorm!;
     const before = liveTensors();
 
     last!.inputNorm = wrong;

@@ -8,9 +8,11 @@ import { breathe } from '../tensor/breathe.ts';
 import * as ops from '../tensor/ops.ts';
 import { keep, scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { attentionSettings } from './attention.ts';
+import { disposeRotary } from './decoder.ts';
 import type { Decoder } from './decoder.ts';
+import { decoderInputs } from './inputs.ts';
 import { decoderLayer, plainProjections, rmsNorm } from './layers.ts';
-import type { Rotary } from './layers.ts';
 import { treeAttention } from './packed-batch.ts';
 import type { PackedBatch } from './packed-batch.ts';
 
@@ -107,7 +109,8 @@ function addEmbeddingGradient({ embedding, config }: Decoder, batch: PackedBatch
   if (!embedding.requiresGrad) return;
   scope(() => {
     noGrad(() => {
-      const rows = config.paddingId === null ? gradient : ops.mul(gradient, ops.unsqueeze(ops.notEqual(batch.ids, config.paddingId), 1));
+      const scaled = config.embeddingScale === 1 ? gradient : ops.mulScalar(gradient, config.embeddingScale);
+      const rows = config.paddingId === null ? scaled : ops.mul(scaled, ops.unsqueeze(ops.notEqual(batch.ids, config.paddingId), 1));
       ops.indexAdd_(gradientOf(embedding), 0, batch.ids, rows);
     });
   });
@@ -123,29 +126,16 @@ export function gradientOf(weight: Tensor): Tensor {
 
 function startWalk(decoder: Decoder, batch: PackedBatch) {
   const { config, layers } = decoder;
-  const attend = treeAttention(batch, decoder);
-  const { embedded, rotary } = keep(
-    scope(() =>
-      noGrad(() => ({
-        embedded: ops.embedding(ops.detach(decoder.embedding), batch.ids), // [N, H]
-        rotary: {
-          cos: ops.indexSelect(decoder.rotary.cos, 0, batch.positions),
-          sin: ops.indexSelect(decoder.rotary.sin, 0, batch.positions),
-        } satisfies Rotary,
-      })),
-    ),
-  );
+  const attention = attentionSettings(decoder).map((settings) => treeAttention(batch, settings));
+  const { x: embedded, rotary } = keep(scope(() => noGrad(() => decoderInputs(decoder, batch.ids, batch.positions))));
   return {
     embedded,
     layer(i: number, x: Tensor): Tensor {
       const weights = layers[i]!;
-      return decoderLayer(x, weights, plainProjections(weights, config), rotary, attend, config.normEpsilon);
+      return decoderLayer(x, weights, plainProjections(weights, config), rotary[i]!, attention[i]!, config);
     },
     /** Final norm, only where a completion token is predicted: [N, H] → [M, H] */
-    last: (x: Tensor) => rmsNorm(ops.indexSelect(x, 0, batch.predictors), decoder.finalNorm, config.normEpsilon),
-    dispose() {
-      rotary.cos.dispose();
-      rotary.sin.dispose();
-    },
+    last: (x: Tensor) => rmsNorm(ops.indexSelect(x, 0, batch.predictors), decoder.finalNorm, config.normEpsilon, config.normStyle),
+    dispose: () => disposeRotary(rotary),
   };
 }

@@ -7,11 +7,17 @@ import { breathe } from '../tensor/breathe.ts';
 import * as ops from '../tensor/ops.ts';
 import { keep, scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { capped } from './attention.ts';
 import type { Decoder } from './decoder.ts';
 import { gradientOf } from './packed-pass.ts';
 
 /** Rows of hidden states per chunk: the logits of one chunk are [96, V] in float32, and one chunk blocks for well under half a second. */
 export const headChunk = 96;
+
+/** The head: hidden states [n, H] → logits [n, V], soft-capped where the family says so. */
+export function headLogits({ head, config }: Decoder, hidden: Tensor): Tensor {
+  return capped(ops.linear(hidden, head), config.logitCap);
+}
 
 /** Log-softmax of logits/τ in float32: [n, V] → [n, V]. */
 export function temperedLogprobs(logits: Tensor, temperature: number): Tensor {
@@ -41,7 +47,7 @@ export async function tokenLogprobs(
   const total = hidden.size(0);
   const result = keep({ logprobs: ops.zeros([total]), entropy: ops.zeros([total]) });
   await inChunks(total, chunk, Object.values(result), (cut) => {
-    const all = temperedLogprobs(ops.linear(cut(hidden), decoder.head), temperature); // [n, V]
+    const all = temperedLogprobs(headLogits(decoder, cut(hidden)), temperature); // [n, V]
     const picked = ops.gather(all, 1, ops.unsqueeze(cut(targets), 1));
     ops.copy_(cut(result.logprobs), ops.squeeze(picked, 1));
     ops.copy_(cut(result.entropy), entropyOf(all));
@@ -66,7 +72,8 @@ async function inChunks(total: number, chunk: number, results: readonly Tensor[]
 /**
  * Walks back through the head: given d(loss)/d(logprobs) and d(loss)/d(entropy), adds the head's gradient and returns
  * d(loss)/d(hidden). By hand, because with p = softmax(z), z = logits/τ,
- * d(logprob)/dz = onehot − p and d(entropy)/dz = −p·(log p + H), which needs no stored graph and one temporary.
+ * d(logprob)/dz = onehot − p and d(entropy)/dz = −p·(log p + H), which needs no stored graph and one temporary. A soft
+ * cap c·tanh(y/c) multiplies that by 1 − (logit/c)².
  *
  * @param gradLogprobs [M]
  * @param gradEntropy [M], or null when the loss has no entropy term
@@ -93,7 +100,9 @@ export async function backwardHead(
 }
 
 function gradientOfLogits(decoder: Decoder, rows: Tensor, targets: Tensor, temperature: number, gradLogprobs: Tensor, gradEntropy: Tensor | null): Tensor {
-  const logprobs = temperedLogprobs(ops.linear(rows, decoder.head), temperature);
+  const { logitCap } = decoder.config;
+  const logits = headLogits(decoder, rows);
+  const logprobs = temperedLogprobs(logits, temperature);
   const perToken = ops.unsqueeze(ops.to(gradLogprobs, 'float32'), 1); // [n, 1]
   let coefficient = ops.neg(perToken); // of p
   if (gradEntropy) {
@@ -102,5 +111,8 @@ function gradientOfLogits(decoder: Decoder, rows: Tensor, targets: Tensor, tempe
   }
   const gradient = gradEntropy ? ops.mul_(ops.exp(logprobs), coefficient) : ops.mul_(ops.exp_(logprobs), coefficient);
   ops.scatterAdd_(gradient, 1, ops.unsqueeze(targets, 1), perToken);
-  return temperature === 1 ? gradient : ops.divScalar_(gradient, temperature);
+  if (temperature !== 1) ops.divScalar_(gradient, temperature);
+  if (logitCap === null) return gradient;
+  const slope = ops.addScalar(ops.neg(ops.square(ops.divScalar(ops.to(logits, 'float32'), logitCap))), 1);
+  return ops.mul_(gradient, slope);
 }

@@ -62,7 +62,10 @@ export const rsqrt = op<Unary>('aten::rsqrt');
 export const cos = op<Unary>('aten::cos');
 export const sin = op<Unary>('aten::sin');
 export const silu = op<Unary>('aten::silu');
+/** GELU by the tanh approximation (Hendrycks & Gimpel 2016). */
+export const geluTanh = (x: Tensor): Tensor => dispatch('aten::gelu', [x, 'tanh']) as Tensor;
 export const sigmoid = op<Unary>('aten::sigmoid');
+export const tanh = op<Unary>('aten::tanh');
 export const minimum = op<Binary>('aten::minimum');
 export const maximum = op<Binary>('aten::maximum');
 export const clamp = op<(x: Tensor, min: number | null, max: number | null) => Tensor>('aten::clamp');

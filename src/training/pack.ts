@@ -1,6 +1,6 @@
 /** How one optimizer update is cut for memory: rows of groups into micro-batches, under a row count or a token budget. */
 import { expected } from '../errors.ts';
-import type { DecoderConfig } from '../model/families.ts';
+import type { DecoderConfig } from '../model/decoder-config.ts';
 
 /** A prompt and its completions, as lengths in tokens. */
 export interface GroupLengths {

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { InputError, ResourceError } from '../errors.ts';
 import type { TokenizerFiles } from '../text/tokenizer-files.ts';
 import { append, writeAtomically } from './atomic-file.ts';
+import { configText } from './config-text.ts';
 import type { TensorEntry } from './dtype.ts';
 import type { JsonObject } from './json-file.ts';
 import { SINGLE_FILE } from './safetensors.ts';
@@ -59,7 +60,7 @@ function textFiles({ config, generationConfig, tokenizerFiles }: CheckpointToSav
   if (specialTokensMap) files.push(['special_tokens_map.json', json(specialTokensMap)]);
   if (chatTemplate !== undefined) files.push(['chat_template.jinja', chatTemplate]);
   if (generationConfig) files.push(['generation_config.json', json(generationConfig)]);
-  files.push(['config.json', json(config)]);
+  files.push(['config.json', configText(config)]);
   return files;
 }
 
