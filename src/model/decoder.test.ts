@@ -109,7 +109,8 @@ test('refuses weights of integers and a config with more layers than there are t
   const whole = stored();
   const integers: StoredWeights = { ...whole, info: (name) => ({ ...whole.info(name), dtype: 'int32' }) };
   await assert.rejects(readDecoder(config, integers, 'float32'), { name: 'FileFormatError', message: /to hold floating numbers, got int32/ });
-  await assert.rejects(readDecoder({ ...config, num_hidden_layers: 4e9 }, whole, 'float32'), { name: 'FileFormatError', message: /4000000000 layers.*got 21 tensors/ });
+  await assert.rejects(readDecoder({ ...config, num_hidden_layers: 900 }, whole, 'float32'), { name: 'FileFormatError', message: /900 layers.*got 21 tensors/ });
+  await assert.rejects(readDecoder({ ...config, num_hidden_layers: 4e9 }, whole, 'float32'), { name: 'InputError', message: /num_hidden_layers.*from 1 to 1000, got 4000000000/ });
 });
 
 test('a copy shares no memory and is not trained', async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { test } from 'node:test';
 import { InputError } from '../errors.ts';
+import type { Message } from './message.ts';
 import { encodeChat, hasChatTemplate, renderChat } from './chat-template.ts';
 import { stopIds } from './stop-ids.ts';
 import { Tokenizer } from './tokenizer.ts';
@@ -59,4 +60,19 @@ test('every declared end of sequence stops', () => {
   assert.deepEqual([...stopIds({ config: {}, generationConfig: null, tokenizer: { eosId: null } })], []);
   assert.deepEqual([...stopIds({ config: { eos_token_id: null }, generationConfig: null, tokenizer })], [2]);
   assert.throws(() => stopIds({ config: { eos_token_id: ['</s>'] }, generationConfig: null, tokenizer }), InputError);
+});
+
+test("system messages, several turns, tools and thinking are rendered as Python's transformers does", () => {
+  type Case = [template: string, messages: Message[], tools: Record<string, unknown>[] | null, opened: boolean, variables: Record<string, unknown>, text: string | null];
+  const { templates, cases } = JSON.parse(fs.readFileSync(new URL('../../test/fixtures/chat/cases.json', import.meta.url), 'utf8')) as { templates: Record<string, string>; cases: Case[] };
+  assert.ok(cases.length > 100);
+  const tokenizers = new Map(Object.entries(templates).map(([name, template]) => {
+    const base = read('tokenizer_config.json');
+    return [name, new Tokenizer({ tokenizerJson: read('tokenizer.json'), tokenizerConfig: { ...base, bos_token: '<s>', eos_token: '</s>', chat_template: template } })];
+  }));
+  for (const [template, messages, tools, addGenerationPrompt, kwargs, text] of cases) {
+    const render = () => renderChat(tokenizers.get(template) as Tokenizer, messages, { tools, addGenerationPrompt, kwargs });
+    if (text === null) assert.throws(render, InputError);
+    else assert.equal(render(), text, JSON.stringify([template, messages, tools, kwargs]));
+  }
 });

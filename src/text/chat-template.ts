@@ -15,7 +15,9 @@ export interface ChatOptions {
 }
 
 /**
- * The conversation as the text that the model reads, special tokens written out.
+ * The conversation as the text that the model reads, special tokens written out. As Python renders it, as long as the
+ * template prints texts and `tojson`: `None`, `True`, lists and objects printed bare would look as in JSON, and a number
+ * such as 1.0, which JavaScript cannot tell from 1, loses its point.
  *
  * @throws InputError when the model has no chat template, or the template refuses the messages
  */

@@ -5,6 +5,7 @@ import type { GgufFile } from './gguf.ts';
 
 /** Typed look-ups in a GGUF file's metadata. `maybe…` gives undefined for a missing key; a wrong type is always refused. */
 export interface MetadataReader {
+  has(key: string): boolean;
   number(key: string): number;
   maybeNumber(key: string): number | undefined;
   string(key: string): string;
@@ -12,6 +13,7 @@ export interface MetadataReader {
   maybeBoolean(key: string): boolean | undefined;
   strings(key: string): string[];
   maybeIntegers(key: string): Int32Array | undefined;
+  maybeFloats(key: string): Float32Array | undefined;
   fault(wanted: string, got: string, mend: string): FileFormatError;
 }
 
@@ -31,6 +33,7 @@ export function metadataReader(gguf: Pick<GgufFile, 'path' | 'metadata'>): Metad
   const maybeNumber = (key: string) => maybe(key, 'a number', (value) => typeof value === 'number');
   const maybeString = (key: string) => maybe(key, 'a text', (value) => typeof value === 'string');
   return {
+    has: (key) => gguf.metadata.has(key),
     maybeNumber,
     maybeString,
     number: (key) => must(key, maybeNumber(key)),
@@ -38,6 +41,7 @@ export function metadataReader(gguf: Pick<GgufFile, 'path' | 'metadata'>): Metad
     maybeBoolean: (key) => maybe(key, 'true or false', (value) => typeof value === 'boolean'),
     strings: (key) => must(key, maybe(key, 'a list of texts', (value): value is string[] => Array.isArray(value) && value.every((one) => typeof one === 'string'))),
     maybeIntegers: (key) => maybe(key, 'a list of 32-bit integers', (value) => value instanceof Int32Array),
+    maybeFloats: (key) => maybe(key, 'a list of 32-bit floats', (value) => value instanceof Float32Array),
     fault,
   };
 }

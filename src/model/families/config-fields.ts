@@ -24,6 +24,13 @@ export class ConfigFields {
     throw this.#fault(name, 'to be a positive number', value);
   }
 
+  /** A whole number from 1 to `most`. */
+  count(name: string, most: number): number {
+    const value = this.#fields[name];
+    if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= most) return value;
+    throw this.#fault(name, `to be a whole number from 1 to ${most}`, value);
+  }
+
   /** A positive number or null; the fallback stands in only where the field is missing. */
   maybeNumber(name: string, fallback: number | null = null): number | null {
     const value = this.#fields[name] === undefined ? fallback : this.#fields[name];

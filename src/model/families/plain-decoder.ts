@@ -3,6 +3,9 @@ import type { DecoderConfig } from '../decoder-config.ts';
 import type { ConfigFields } from './config-fields.ts';
 import { rotaryParameters, rotarySettings } from './rotary-fields.ts';
 
+/** No model comes near; a damaged config that claims more would fill the memory with lists. */
+const mostLayers = 1_000;
+
 /** How a family's `config.json` is read. */
 export type Family = (fields: ConfigFields) => DecoderConfig;
 
@@ -24,7 +27,7 @@ export interface FamilyDefaults {
 /** Reads the fields that all families have under the same names. */
 export function plainDecoder(fields: ConfigFields, defaults: FamilyDefaults = {}): DecoderConfig {
   const hiddenSize = fields.number('hidden_size');
-  const layers = fields.number('num_hidden_layers');
+  const layers = fields.count('num_hidden_layers', mostLayers);
   const heads = fields.number('num_attention_heads');
   const headDim = fields.number('head_dim', defaults.headDim ?? hiddenSize / heads);
   const contextLength = fields.number('max_position_embeddings', defaults.contextLength ?? 2048);
