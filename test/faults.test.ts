@@ -180,11 +180,10 @@ describe('rewards that fail', () => {
 });
 
 describe('a gradient that is not finite', () => {
-  /** An optimizer that makes the weights NaN at its second step. */
+  /** From the second step on the rewards are so far apart that the gradient's norm overflows. */
   async function poisoned(onNonFinite: 'stop' | 'skip'): Promise<{ trainer: GrpoTrainer; outputDir: string }> {
     const outputDir = freshFolder();
     let scored = 0;
-    // An advantage of 1e38 overflows float32 in the gradient's norm.
     const rewards = { huge: () => (++scored > 32 ? (scored % 2) * 1e38 : scored % 2) };
     return { trainer: grpo(toyOptions(model, outputDir, { rewards, scaleRewards: 'none', onNonFinite, maxSteps: 12 }), silent), outputDir };
   }

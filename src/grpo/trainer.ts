@@ -1,4 +1,5 @@
 /** A run from beginning to end: what is checked, shown, written and saved around the loop of train.ts. */
+import { setMaxListeners } from 'node:events';
 import { cp } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { NonFiniteError, RewardError, TsrlError } from '../errors.ts';
@@ -92,6 +93,8 @@ class Trainer implements GrpoTrainer {
   #summary: RunSummary;
 
   constructor(options: GrpoOptions, context: RunContext) {
+    // Every reward in flight and every rollout listens to it; that many is no leak.
+    setMaxListeners(0, this.#abort.signal);
     const resolved = resolveOptions(options);
     this.options = resolved.options;
     this.#cautions = resolved.warnings;
