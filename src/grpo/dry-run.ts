@@ -1,13 +1,11 @@
 /** The rehearsal of a run: everything up to the rewards of one group, and nothing written or updated. */
 import { resolveOptions } from './options.ts';
 import type { GrpoOptions } from './option-schema.ts';
-import { disposeDecoder } from '../model/decoder.ts';
-import { disposeModel } from '../model/load.ts';
 import type { RunContext } from './trainer.ts';
 import { readPrompt } from './prompts.ts';
 import { scoreRound } from './reward.ts';
 import { rollout } from './rollout.ts';
-import { prepare, start } from './start.ts';
+import { freeRun, prepare, start } from './start.ts';
 import type { Run } from './start.ts';
 import { assignAdvantages, nothingDrawn } from './train.ts';
 import type { Prompt } from './types.ts';
@@ -61,9 +59,7 @@ export async function dryRun(input: GrpoOptions, { stream = process.stderr }: Ru
       ],
     };
   } finally {
-    run.optimizer.dispose();
-    if (run.reference) disposeDecoder(run.reference);
-    if ('opened' in run.model) disposeModel(run.policy);
+    freeRun(run);
   }
 }
 

@@ -9,11 +9,11 @@ import type { Rounds } from '../data/stream.ts';
 import { loadDataset, requireColumn } from '../data/source.ts';
 import type { DatasetInput } from '../data/source.ts';
 import { expected, InputError } from '../errors.ts';
-import { copyDecoder, parameterCount } from '../model/decoder.ts';
+import { copyDecoder, disposeDecoder, parameterCount } from '../model/decoder.ts';
 import type { Decoder } from '../model/decoder.ts';
 import { decoderConfig } from '../model/families.ts';
 import type { DecoderConfig } from '../model/decoder-config.ts';
-import { bytesPerNumber, chooseDevice, chooseDType, openModel, readModel } from '../model/load.ts';
+import { bytesPerNumber, chooseDevice, chooseDType, disposeModel, openModel, readModel } from '../model/load.ts';
 import type { LoadedModel, OpenedModel } from '../model/load.ts';
 import { RewardErrorMonitor } from '../rewards/error-rate.ts';
 import { Slots } from '../rewards/slots.ts';
@@ -124,6 +124,17 @@ export async function start(prepared: Prepared, onMessage: (line: string) => voi
     slots: new Slots(options.rewardConcurrency),
     monitor: new RewardErrorMonitor(options.maxRewardErrorRate),
   };
+}
+
+/** Frees what `start` made. A caller's own model goes on as it came: without gradients. */
+export function freeRun({ optimizer, reference, model, policy }: Run): void {
+  optimizer.dispose();
+  if (reference) disposeDecoder(reference);
+  if ('opened' in model) return disposeModel(policy);
+  for (const weight of policy.decoder.weights.values()) {
+    weight.grad = null;
+    weight.requiresGrad_(false);
+  }
 }
 
 /** Bytes that one save of a model needs on disk. */

@@ -3,8 +3,7 @@ import { setMaxListeners } from 'node:events';
 import { cp } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { NonFiniteError, RewardError, TsrlError } from '../errors.ts';
-import { disposeDecoder } from '../model/decoder.ts';
-import { disposeModel, savedBytes, saveModel } from '../model/load.ts';
+import { savedBytes, saveModel } from '../model/load.ts';
 import { saveCheckpoint } from '../run/checkpoints.ts';
 import { writeFileAtomic } from '../run/atomic.ts';
 import { assertFreeDisk, openRunFolder } from '../run/folder.ts';
@@ -22,7 +21,7 @@ import { resolveOptions } from './options.ts';
 import type { GrpoOptions } from './option-schema.ts';
 import type { ResolvedOptions } from './options.ts';
 import { sampleRecords } from './sample-records.ts';
-import { assertRoom, defaultFolder, prepare, start } from './start.ts';
+import { assertRoom, defaultFolder, freeRun, prepare, start } from './start.ts';
 import type { Prepared, Run } from './start.ts';
 import { train } from './train.ts';
 import type { LoopStep } from './train.ts';
@@ -304,14 +303,7 @@ class Trainer implements GrpoTrainer {
     const run = this.#run;
     if (!run) return;
     this.#run = null;
-    run.optimizer.dispose();
-    if (run.reference) disposeDecoder(run.reference);
-    if ('opened' in run.model) return disposeModel(run.policy);
-    // The caller's model goes on as it came: without gradients.
-    for (const weight of run.policy.decoder.weights.values()) {
-      weight.grad = null;
-      weight.requiresGrad_(false);
-    }
+    freeRun(run);
   }
 
   #warnAboutPrompts({ survey, prompts, tokenizer }: Prepared): void {
