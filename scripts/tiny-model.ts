@@ -26,10 +26,14 @@ export interface TinyModelOptions {
   tied?: boolean;
   layers?: number;
   hidden?: number;
+  /** Another tokenizer than the byte-level one; `eos` is the token that ends a completion. */
+  tokenizer?: { json: Record<string, unknown>; eos: string; vocabSize: number };
 }
 
 /** Writes the model and returns its folder. */
-export async function writeTinyModel(folder: string, { seed = 0, std = 0.08, tied = true, layers = 2, hidden = 32 }: TinyModelOptions = {}): Promise<string> {
+export async function writeTinyModel(folder: string, { seed = 0, std = 0.08, tied = true, layers = 2, hidden = 32, tokenizer }: TinyModelOptions = {}): Promise<string> {
+  const ids = tokenizer ? {} : { bos_token_id: 257, eos_token_id: 258, pad_token_id: 256 };
+  const names = tokenizer ? { eos_token: tokenizer.eos } : { bos_token: '<|im_start|>', eos_token: '<|im_end|>', pad_token: '<|endoftext|>' };
   const config = {
     architectures: ['LlamaForCausalLM'],
     model_type: 'llama',
@@ -39,27 +43,23 @@ export async function writeTinyModel(folder: string, { seed = 0, std = 0.08, tie
     num_attention_heads: 4,
     num_key_value_heads: 2,
     head_dim: hidden / 4,
-    vocab_size: 256 + special.length,
+    vocab_size: tokenizer?.vocabSize ?? 256 + special.length,
     max_position_embeddings: 1024,
     rms_norm_eps: 1e-5,
     rope_theta: 10_000,
     hidden_act: 'silu',
     tie_word_embeddings: tied,
-    bos_token_id: 257,
-    eos_token_id: 258,
-    pad_token_id: 256,
+    ...ids,
     torch_dtype: 'float32',
   };
   await saveCheckpoint(folder, {
     config,
-    generationConfig: { bos_token_id: 257, eos_token_id: 258, pad_token_id: 256 },
+    generationConfig: ids,
     tokenizerFiles: {
-      tokenizerJson: tokenizerJson(),
+      tokenizerJson: tokenizer?.json ?? tokenizerJson(),
       tokenizerConfig: {
         tokenizer_class: 'PreTrainedTokenizerFast',
-        bos_token: '<|im_start|>',
-        eos_token: '<|im_end|>',
-        pad_token: '<|endoftext|>',
+        ...names,
         model_max_length: 1024,
         clean_up_tokenization_spaces: false,
         chat_template: chatTemplate,
