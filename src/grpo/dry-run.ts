@@ -3,7 +3,7 @@ import { resolveOptions } from './options.ts';
 import type { GrpoOptions } from './option-schema.ts';
 import type { RunContext } from './trainer.ts';
 import { readPrompt } from './prompts.ts';
-import { scoreRound } from './reward.ts';
+import { RoundScoring } from './reward.ts';
 import { rollout } from './rollout.ts';
 import { freeRun, prepare, start } from './start.ts';
 import type { Run } from './start.ts';
@@ -37,8 +37,9 @@ export async function dryRun(input: GrpoOptions, { stream = process.stderr }: Ru
   const run = await start(await prepare(options, say), say);
   try {
     const prompt = await firstPrompt(run);
-    const groups = await rollout(run.policy, [prompt], { ...options, slots: run.plan.slots }, 0);
-    const scored = await scoreRound(groups, { specs: options.rewards, timeoutMs: options.rewardTimeoutMs, slots: run.slots, monitor: run.monitor, step: 1, progress: 0 });
+    const scoring = new RoundScoring({ specs: options.rewards, timeoutMs: options.rewardTimeoutMs, slots: run.slots, monitor: run.monitor, step: 1, progress: 0 });
+    const groups = await rollout(run.policy, [prompt], { ...options, slots: run.plan.slots }, 0, { onGroup: (group) => scoring.add(group) });
+    const scored = await scoring.finish(groups);
     assignAdvantages(groups, scored.failed, { ...options, klPlacement: 'loss' });
     const group = groups[0]!;
     const steps = Number.isFinite(run.totalSteps) ? `${run.totalSteps} updates` : 'updates without end';

@@ -1,5 +1,6 @@
 /** Prompts → groups of completions: G draws from the policy for each prompt. */
 import { generate } from '../generate/engine.ts';
+import type { Completion } from '../generate/engine.ts';
 import { cutAtStop } from '../generate/stop.ts';
 import type { LoadedModel } from '../model/load.ts';
 import { stopIds } from '../text/stop-ids.ts';
@@ -22,15 +23,23 @@ export type RolloutOptions = Pick<
   | 'topEntropyQuantile'
 > & { slots: number };
 
+/** What a rollout is watched with. */
+export interface RolloutContext {
+  /** Called with each group as its last completion ends, while others still generate. */
+  onGroup?: (group: Group) => void;
+  /** Aborts between two tokens. */
+  signal?: AbortSignal;
+}
+
 /**
  * One group per prompt, in order. Dropout is always off.
  *
  * @param round number of the generation round, from 0; part of the random key
- * @param signal aborts between two tokens
  */
-export async function rollout(policy: LoadedModel, prompts: readonly Prompt[], options: RolloutOptions, round: number, signal?: AbortSignal): Promise<Group[]> {
+export async function rollout(policy: LoadedModel, prompts: readonly Prompt[], options: RolloutOptions, round: number, { onGroup, signal }: RolloutContext = {}): Promise<Group[]> {
   const { tokenizer, decoder } = policy;
-  const completions = await generate(
+  const groups: Group[] = [];
+  await generate(
     decoder,
     prompts.map(({ ids }) => ({ ids, count: options.numGenerations })),
     {
@@ -48,22 +57,28 @@ export async function rollout(policy: LoadedModel, prompts: readonly Prompt[], o
       slots: options.slots,
       recordEntropy: options.topEntropyQuantile < 1,
       textStream: () => tokenizer.decoder(),
+      onRequest: (p, completions) => {
+        groups[p] = groupOf(prompts[p]!, completions, policy, options);
+        onGroup?.(groups[p]);
+      },
       ...(signal ? { signal } : {}),
     },
   );
-  return prompts.map((prompt, p): Group => {
-    const rollouts = completions[p]!.map(
-      ({ ids, logprobs, samplerLogprobs, entropies, finishReason }): Rollout => ({
-        ids,
-        logprobs,
-        ...(truncates(options) ? { truncatedLogprobs: samplerLogprobs } : {}),
-        ...(entropies ? { entropies } : {}),
-        finishReason,
-        text: cutAtStop(tokenizer.decode(ids), options.stopStrings),
-      }),
-    );
-    return { prompt, rollouts, rewards: rollouts.map(() => ({})), reward: rollouts.map(() => null), advantages: rollouts.map(() => 0) };
-  });
+  return groups;
+}
+
+function groupOf(prompt: Prompt, completions: readonly Completion[], { tokenizer }: LoadedModel, options: RolloutOptions): Group {
+  const rollouts = completions.map(
+    ({ ids, logprobs, samplerLogprobs, entropies, finishReason }): Rollout => ({
+      ids,
+      logprobs,
+      ...(truncates(options) ? { truncatedLogprobs: samplerLogprobs } : {}),
+      ...(entropies ? { entropies } : {}),
+      finishReason,
+      text: cutAtStop(tokenizer.decode(ids), options.stopStrings),
+    }),
+  );
+  return { prompt, rollouts, rewards: rollouts.map(() => ({})), reward: rollouts.map(() => null), advantages: rollouts.map(() => 0) };
 }
 
 /** Whether completions are drawn from less than the full distribution. */

@@ -16,8 +16,7 @@ import type { ResolvedOptions } from './options.ts';
 import { updatePolicy } from './policy-update.ts';
 import type { UpdateResult, UpdateSettings } from './policy-update.ts';
 import { readPrompt } from './prompts.ts';
-import { scoreRound } from './reward.ts';
-import type { ScoredRound } from './reward.ts';
+import { RoundScoring } from './reward.ts';
 import { rollout } from './rollout.ts';
 import { makeOptimizer } from './start.ts';
 import type { Run } from './start.ts';
@@ -64,8 +63,10 @@ export async function* train(run: Run, signal: AbortSignal): AsyncGenerator<Loop
     const sample = async (count: number): Promise<ScoredGroup[]> => {
       const drawn = await rows.draw(count);
       const prompts = drawn.map(({ row, index }) => readPrompt(row, run.survey?.positions[index] ?? index, run.prompts)).filter((prompt) => prompt !== null);
-      const groups = await clock.time('rollout', () => rollout(policy, prompts, { ...options, slots: plan.slots }, samplings++, signal));
-      const scored = await clock.time('reward', () => score(groups, run, step, signal));
+      const scoring = scoringOf(run, step, signal);
+      const onGroup = (group: Group) => scoring.add(group);
+      const groups = await clock.time('rollout', () => rollout(policy, prompts, { ...options, slots: plan.slots }, samplings++, { onGroup, signal }));
+      const scored = await clock.time('reward', () => scoring.finish(groups));
       failures.push(...scored.failures);
       for (const [name, time] of Object.entries(scored.seconds)) seconds[`time/reward/${name}`] = (seconds[`time/reward/${name}`] ?? 0) + time;
       return groups.map((group, p) => ({ group, failed: scored.failed[p]!, logged: scored.logged[p]! }));
@@ -119,10 +120,10 @@ export function nothingDrawn({ promptsPerStep, stepsPerGeneration }: ResolvedOpt
   return expected('dataset', `to hold at least one round of ${needed} rows whose prompts fit`, 'an iterable that ended before', 'give more rows, or lower `promptsPerStep`');
 }
 
-function score(groups: readonly Group[], run: Run, step: number, signal: AbortSignal): Promise<ScoredRound> {
+function scoringOf(run: Run, step: number, signal: AbortSignal): RoundScoring {
   const { options, slots, monitor, totalSteps } = run;
   const progress = Number.isFinite(totalSteps) ? step / totalSteps : 0;
-  return scoreRound(groups, { specs: options.rewards, timeoutMs: options.rewardTimeoutMs, slots, monitor, step: step + 1, progress, signal });
+  return new RoundScoring({ specs: options.rewards, timeoutMs: options.rewardTimeoutMs, slots, monitor, step: step + 1, progress, signal });
 }
 
 /** Fills `reward` and `advantages` of every group; returns the indices of the groups without spread. */

@@ -28,9 +28,12 @@ export interface ScoredSample {
 export interface ScoredGroup {
   /** In the order of the samples given. */
   samples: ScoredSample[];
-  /** Reward name → seconds during which at least one of its calls was running. */
-  seconds: Record<string, number>;
+  /** Reward name → when its calls ran: start and end by `performance.now()`. */
+  spans: Record<string, Span[]>;
 }
+
+/** Start and end of a call, ms. */
+export type Span = readonly [start: number, end: number];
 
 /** Options of `scoreGroup`. */
 export interface ScoreOptions {
@@ -67,7 +70,7 @@ export async function scoreGroup(
   const calls: Call[] = specs.flatMap((spec) =>
     batchFunction(spec.fn) ? [{ spec, samples: indexed }] : indexed.map((one) => ({ spec, samples: [one] })),
   );
-  const spans: Record<string, [number, number][]> = Object.fromEntries(specs.map(({ name }) => [name, []]));
+  const spans: Record<string, Span[]> = Object.fromEntries(specs.map(({ name }) => [name, []]));
   const takeTurn = turns();
   await Promise.all(
     calls.map((call) =>
@@ -84,8 +87,7 @@ export async function scoreGroup(
       }),
     ),
   );
-  const seconds = Object.fromEntries(specs.map(({ name }) => [name, covered(spans[name]!) / 1000]));
-  return { samples: inOrder(specs, scored), seconds };
+  return { samples: inOrder(specs, scored), spans };
 }
 
 /** Waits for the event loop once it has been kept for `TURN_MS`. All who wait share a turn, and keep it for as long together. */
@@ -164,15 +166,15 @@ function failure(error: unknown): ScoreResult {
   return { kind: 'error', error, message: error instanceof Error ? error.message : show(error) };
 }
 
-/** Total length of a union of intervals. */
-function covered(spans: [number, number][]): number {
+/** Seconds in which at least one of these calls was running. */
+export function secondsCovered(spans: readonly Span[]): number {
   let total = 0;
   let end = -Infinity;
   for (const [from, to] of spans.toSorted((a, b) => a[0] - b[0])) {
     total += Math.max(0, to - Math.max(from, end));
     end = Math.max(end, to);
   }
-  return total;
+  return total / 1000;
 }
 
 /** Results in the order of the rewards, not of their finishing. */
