@@ -59,6 +59,9 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   add("setGrad", tsrl::set_grad);
   add("setGradMode", tsrl::set_grad_mode);
   add("requiresGrad", tsrl::requires_grad);
+  add("profileStart", tsrl::profile_start);
+  add("profileTake", tsrl::profile_take);
+  add("profileStop", tsrl::profile_stop);
   add("setThreads", set_threads);
   add("getThreads", get_threads);
   add("trimMemory", trim_memory);

@@ -49,4 +49,8 @@ Napi::Value set_grad(const Napi::CallbackInfo& info);
 Napi::Value set_grad_mode(const Napi::CallbackInfo& info);
 Napi::Value requires_grad(const Napi::CallbackInfo& info);
 
+Napi::Value profile_start(const Napi::CallbackInfo& info);
+Napi::Value profile_take(const Napi::CallbackInfo& info);
+Napi::Value profile_stop(const Napi::CallbackInfo& info);
+
 }  // namespace tsrl

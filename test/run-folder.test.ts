@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { grpo } from '../src/grpo/trainer.ts';
 import { loadModel } from '../src/language-model.ts';
 import type { LanguageModel } from '../src/language-model.ts';
+import type { PhaseSummary } from '../src/run/profile.ts';
 import { liveTensors } from '../src/tensor/scope.ts';
 import { letters, ownFolder, rows, silent, toyModel, toyOptions } from './toy.ts';
 
@@ -176,4 +177,21 @@ export default recipe({
   const loaded = await loadModel(join(run, 'checkpoints', checkpoint!));
   loaded.dispose();
   assert.equal((json(run, 'config.json').files as { path: string; sha256: string }[])[0]!.sha256.length, 64);
+});
+
+test('`profile` writes time and memory of each phase, op by op, and a Chrome trace; `overwrite` removes it again', async () => {
+  const outputDir = join(folder, 'profiled');
+  await grpo(toyOptions(model, outputDir, { maxSteps: 2, beta: 0.1, profile: true }), silent).run();
+  const { updates, phases } = JSON.parse(readFileSync(join(outputDir, 'profile', 'summary.json'), 'utf8')) as { updates: number; phases: PhaseSummary[] };
+  assert.equal(updates, 2);
+  const phase = (name: string) => phases.find((one) => one.name === name)!;
+  for (const name of ['rollout', 'reference', 'update']) {
+    assert.ok(phase(name).seconds > 0 && phase(name).opSeconds <= phase(name).seconds && phase(name).peakBytes > 0, name);
+  }
+  assert.ok(phase('rollout').ops.some(({ name }) => name.includes('linear')));
+  assert.ok(phase('update').ops.some(({ name }) => /Backward/.test(name)), 'the backward pass is in it');
+  assert.match(readFileSync(join(outputDir, 'profile', 'summary.md'), 'utf8'), /^# Profile of 2 updates/);
+  assert.match(readFileSync(join(outputDir, 'profile', 'trace.json'), 'utf8'), /"name":"rollout","ph":"X"/);
+  await grpo(toyOptions(model, outputDir, { maxSteps: 1, overwrite: true }), silent).run();
+  assert.ok(!existsSync(join(outputDir, 'profile')));
 });

@@ -263,6 +263,7 @@ const records = {
   saveSteps: option(whole(1).nullable().default(null), { meaning: 'Writes `checkpoints/step-N/` every so many updates' }),
   saveTotalLimit: option(whole(1).nullable().default(null), { meaning: 'Keeps only this many checkpoints, the newest' }),
   saveDtype: option(z.enum(['float32', 'bfloat16', 'float16']).nullable().default(null), { meaning: 'Type of saved weights', byDefault: 'the training dtype' }),
+  profile: option(z.boolean().default(false), { meaning: 'Writes `profile/`: time and memory of each phase, op by op, and a Chrome trace of the first updates; costs a few percent' }),
   overwrite: option(z.boolean().default(false), { meaning: 'Replaces the run that `outputDir` holds' }),
   logCompletions: option(z.boolean().default(true), { meaning: 'Writes a samples file for every update' }),
   numCompletionsToPrint: option(whole(0).default(0), { meaning: 'Completions shown on the console at each log' }),
@@ -280,7 +281,6 @@ const notYet = {
   isolate: later(false),
   maxMemory: later(null),
   reportTo: laterList(),
-  profile: later(false),
   resume: later(false),
 };
 

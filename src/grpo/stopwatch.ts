@@ -1,7 +1,15 @@
+/** Told of each part of a step as it ends; times in ms by `performance.now()`. */
+export type PhaseListener = (name: string, start: number, end: number) => void;
+
 /** Where the seconds of a step go. */
 export class Stopwatch {
+  readonly #onPhase: PhaseListener | null;
   #lapStart = performance.now();
   #parts = new Map<string, number>();
+
+  constructor(onPhase: PhaseListener | null = null) {
+    this.#onPhase = onPhase;
+  }
 
   /** Runs `work` and counts its time under `name`. */
   async time<T>(name: string, work: () => Promise<T>): Promise<T> {
@@ -9,7 +17,9 @@ export class Stopwatch {
     try {
       return await work();
     } finally {
-      this.#parts.set(name, (this.#parts.get(name) ?? 0) + (performance.now() - start) / 1000);
+      const end = performance.now();
+      this.#parts.set(name, (this.#parts.get(name) ?? 0) + (end - start) / 1000);
+      this.#onPhase?.(name, start, end);
     }
   }
 

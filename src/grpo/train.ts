@@ -21,6 +21,7 @@ import { rollout } from './rollout.ts';
 import { makeOptimizer } from './start.ts';
 import type { Run } from './start.ts';
 import { Stopwatch } from './stopwatch.ts';
+import type { PhaseListener } from './stopwatch.ts';
 import { recordLogprobs } from './token-scores.ts';
 import type { Group, StepRecord } from './types.ts';
 
@@ -44,7 +45,7 @@ interface ScoredGroup {
 }
 
 /** The run, one optimizer update at a time, until the data, the epochs or `maxSteps` end. */
-export async function* train(run: Run, signal: AbortSignal): AsyncGenerator<LoopStep> {
+export async function* train(run: Run, signal: AbortSignal, onPhase: PhaseListener | null = null): AsyncGenerator<LoopStep> {
   const { options, policy, reference, plan } = run;
   const { decoder } = policy;
   const scoring = { temperature: options.temperature, limit: plan.limit };
@@ -57,7 +58,7 @@ export async function* train(run: Run, signal: AbortSignal): AsyncGenerator<Loop
       await beginIteration(run);
       iterationStart = step;
     }
-    const clock = new Stopwatch();
+    const clock = new Stopwatch(onPhase);
     const failures: RewardFailure[] = [];
     const seconds: Record<string, number> = {};
     const sample = async (count: number): Promise<ScoredGroup[]> => {

@@ -9,12 +9,15 @@ import { writeFileAtomic } from '../run/atomic.ts';
 import { assertFreeDisk, openRunFolder } from '../run/folder.ts';
 import type { RunFolder, RunStatus } from '../run/folder.ts';
 import { appendMetrics } from '../run/metrics.ts';
+import { Profile } from '../run/profile.ts';
 import { meanMetrics, Progress } from '../run/progress.ts';
 import type { ProgressStream } from '../run/progress.ts';
 import { SampleWriter } from '../run/samples.ts';
 import { noWarnings, promptWarnings, stepWarnings } from '../run/warnings.ts';
 import type { Warning, WarningState } from '../run/warnings.ts';
 import { native } from '../tensor/binding.ts';
+import { profileOps } from '../tensor/profiler.ts';
+import type { OpProfiler } from '../tensor/profiler.ts';
 import { hasChatTemplate } from '../text/chat-template.ts';
 import type { CallbackEvent, CallbackName } from './option-types.ts';
 import { resolveOptions } from './options.ts';
@@ -86,6 +89,7 @@ class Trainer implements GrpoTrainer {
   #folder: RunFolder | null = null;
   #progress: Progress | null = null;
   #samples: SampleWriter | null = null;
+  #profile: { ops: OpProfiler; record: Profile } | null = null;
   #warned: WarningState = noWarnings;
   #sinceLog: Record<string, number>[] = [];
   #skipped = 0;
@@ -170,6 +174,10 @@ class Trainer implements GrpoTrainer {
       throw error;
     }
     if (this.#folder.notice) say(this.#folder.notice);
+    if (this.options.profile) {
+      const ops = profileOps();
+      this.#profile = { ops, record: new Profile(this.#folder.profileFolder, ops.take) };
+    }
     const run = await start(prepared, say);
     this.#run = run;
     this.#samples = new SampleWriter(this.#folder.samplesFolder);
@@ -192,7 +200,7 @@ class Trainer implements GrpoTrainer {
   /** The loop; an abort in the middle of a step drops that step and ends the loop quietly. */
   async *#untilAborted(run: Run): AsyncGenerator<LoopStep> {
     try {
-      yield* train(run, this.#abort.signal);
+      yield* train(run, this.#abort.signal, this.#profile && ((...phase) => this.#profile?.record.phase(...phase)));
     } catch (error) {
       if (!this.#abort.signal.aborted || error !== this.#abort.signal.reason) throw error;
     }
@@ -210,6 +218,7 @@ class Trainer implements GrpoTrainer {
     await folder.writeState({ status: 'running', reason: null, step: step.step });
     this.#show(step);
     await this.#judge(step);
+    await this.#profile?.record.write();
     await this.#call('onStepEnd', step.metrics);
     await this.#log(step);
     const due = this.options.saveSteps !== null && step.step % this.options.saveSteps === 0;
@@ -300,6 +309,7 @@ class Trainer implements GrpoTrainer {
   }
 
   #free(): void {
+    this.#profile?.ops.stop();
     const run = this.#run;
     if (!run) return;
     this.#run = null;

@@ -21,7 +21,7 @@ export interface RunState {
 }
 
 /** Everything a run writes at the top of its folder; what `overwrite` may remove, with the contents it knows below. */
-const OWNED = ['state.json', 'config.json', 'metrics.jsonl', 'samples', 'checkpoints', 'final'] as const;
+const OWNED = ['state.json', 'config.json', 'metrics.jsonl', 'samples', 'checkpoints', 'final', 'profile'] as const;
 const LOCK = 'run.lock';
 
 /** A run folder that this process owns until `close`. */
@@ -49,6 +49,10 @@ export class RunFolder {
 
   get checkpointsFolder(): string {
     return join(this.path, 'checkpoints');
+  }
+
+  get profileFolder(): string {
+    return join(this.path, 'profile');
   }
 
   get finalFolder(): string {
@@ -138,6 +142,7 @@ async function removeRun(folder: string): Promise<void> {
   await rm(join(folder, 'final'), { recursive: true, force: true });
   await removeMatching(join(folder, 'samples'), /^\.?step-\d{6,}\.jsonl(\.tmp)?$/);
   await removeMatching(join(folder, 'checkpoints'), /^\.?step-\d{6,}(\.tmp|\.old)?$/);
+  await removeMatching(join(folder, 'profile'), /^(summary\.(md|json)|trace\.json)$/);
   // Last, so that a removal cut short still leaves a folder that is recognised as a run.
   await rm(join(folder, 'state.json'), { force: true });
 }

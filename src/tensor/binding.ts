@@ -40,6 +40,9 @@ export interface Native {
   setGrad(handle: Handle, gradient: Handle | null): void;
   setGradMode(enabled: boolean): boolean;
   requiresGrad(handle: Handle): boolean;
+  profileStart(): void;
+  profileTake(): { names: string[]; events: Float64Array; peakBytes: number };
+  profileStop(): void;
   setThreads(count: number): void;
   getThreads(): number;
   trimMemory(): void;
