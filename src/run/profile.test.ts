@@ -28,6 +28,12 @@ test('calls, own time, total and mean of every op, phase by phase; what ran betw
   assert.match(text, /\| `linear` \| 2 \| 0\.020 \| 20\.0% \| 0\.040 \| 20000\.0 \| 0\.00 \|/);
 });
 
+test('a phase may have a million ops', () => {
+  const profile = new Profile('unused', giving(Array.from({ length: 1_000_000 }, (_, i) => op('mm', i, 1))));
+  profile.phase('update', 0, 1e6);
+  assert.equal(profile.summary[0]!.ops[0]!.calls, 1_000_000);
+});
+
 test('the trace holds phases and ops of the first updates, can be read at any time, and skips the shortest ops', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'tsrl-test-'));
   const profile = new Profile(join(folder, 'profile'), giving(...Array.from({ length: 5 }, (_, i) => [op('mm', 100 * i, 20), op('short', 100 * i + 30, 0.001)])));

@@ -79,7 +79,8 @@ export class Profile {
     if (other.length > 0) this.#add('other', other, peakBytes, 0);
     this.#add(name, ops.filter((op) => op.start >= start), peakBytes, (end - start) / 1000);
     if (this.#updates < tracedUpdates) {
-      this.#trace.push(traceLine(name, 'phase', start, end - start), ...ops.filter(({ duration }) => duration >= shortestTraced).map((op) => traceLine(op.name, 'op', op.start, op.duration, op.bytes)));
+      this.#trace.push(traceLine(name, 'phase', start, end - start));
+      for (const op of ops) if (op.duration >= shortestTraced) this.#trace.push(traceLine(op.name, 'op', op.start, op.duration, op.bytes));
     }
     if (name === 'update') this.#updates += 1;
   }
