@@ -3,7 +3,8 @@ import path from 'node:path';
 import { NotFoundError } from '../errors.ts';
 import type { TokenizerFiles } from '../text/tokenizer-files.ts';
 import { openGguf } from './gguf.ts';
-import { ggufGenerationConfig, llamaConfig, llamaTensors } from './gguf-llama.ts';
+import { ggufGenerationConfig, ggufModel } from './gguf-config.ts';
+import { ggufTensors } from './gguf-tensors.ts';
 import { ggufTokenizerFiles } from './gguf-tokenizer.ts';
 import type { JsonObject } from './json-file.ts';
 import { readJsonIfThere } from './json-file.ts';
@@ -34,9 +35,10 @@ export function openCheckpoint(location: Pick<ModelLocation, 'kind' | 'path'>): 
 function openGgufCheckpoint(file: string): Checkpoint {
   const gguf = openGguf(file);
   try {
+    const model = ggufModel(gguf);
     return {
-      ...llamaTensors(gguf),
-      config: llamaConfig(gguf),
+      ...ggufTensors(gguf, model),
+      config: model.config,
       generationConfig: ggufGenerationConfig(gguf),
       tokenizerFiles: () => ggufTokenizerFiles(gguf),
     };
