@@ -148,6 +148,7 @@ const refusals: [string, Record<string, TypedValue>, string[], RegExp][] = [
   ['a table of LongRoPE', {}, [...NAMES, 'rope_factors_long'], /a table of LongRoPE, `rope_factors_long\.weight`/],
   ['a scale of the scores', { 'llama.attention.scale': { f32: 0.5 } }, NAMES, /`llama\.attention\.scale` to be 0, got 0\.5/],
   ['another magnitude of yarn', { 'llama.rope.scaling.type': { string: 'yarn' }, 'llama.rope.scaling.factor': { f32: 4 }, 'llama.rope.scaling.yarn_attn_factor': { f32: 1.5 } }, NAMES, /yarn_attn_factor` to be 1, got 1\.5/],
+  ['heads of less than nothing', { 'llama.attention.head_count': { f32: -2 } }, NAMES, /a whole number, 1 or more, for `llama\.attention\.head_count`, got -2/],
   ['more layers than tensors', { 'llama.block_count': { u32: 4_000_000_000 } }, NAMES, /as many layers as its 4 tensors can be, got 4000000000/],
   ['a tensor of a layer too many', {}, [...NAMES, 'blk.1.attn_q'], /plain llama model of 1 layers, got `blk\.1\.attn_q\.weight`/],
   ['a table of frequency factors of another length', {}, [...NAMES, 'rope_freqs'], /2 frequency factors in `rope_freqs\.weight`, got 64/],

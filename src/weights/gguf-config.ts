@@ -1,4 +1,5 @@
 /** The `config.json` and `generation_config.json` that follow from a GGUF file's metadata. */
+import { FETCH_AGAIN } from './file-bytes.ts';
 import type { GgufFile } from './gguf.ts';
 import type { ArchitectureFile, GgufArchitecture } from './gguf-architectures.ts';
 import { GGUF_ARCHITECTURES } from './gguf-architectures.ts';
@@ -40,13 +41,14 @@ export function ggufModel(gguf: GgufFile): GgufModel {
   if ((read.maybeNumber(`${name}.expert_count`) ?? 0) > 0) throw read.fault('a dense model', 'experts', USE_FOLDER);
 
   const known = new Set<string>();
-  const layers = read.number(`${name}.block_count`);
-  const heads = read.number(`${name}.attention.head_count`);
-  const hidden = read.number(`${name}.embedding_length`);
+  const size = (key: string): number => wholeNumber(`${name}.${key}`, read.number(`${name}.${key}`), read);
+  const layers = size('block_count');
+  const heads = size('attention.head_count');
+  const hidden = size('embedding_length');
   const headDim = read.maybeNumber(`${name}.attention.key_length`) ?? hidden / heads;
   // A list for each layer is made below; a layer without tensors is none.
-  if (!Number.isInteger(layers) || layers < 1 || layers > gguf.tensors.size) throw read.fault(`as many layers as its ${gguf.tensors.size} tensors can be`, String(layers), USE_FOLDER);
-  if (!Number.isInteger(headDim / 2)) throw read.fault('heads of an even width', String(headDim), USE_FOLDER);
+  if (layers > gguf.tensors.size) throw read.fault(`as many layers as its ${gguf.tensors.size} tensors can be`, String(layers), USE_FOLDER);
+  if (!Number.isInteger(headDim / 2) || headDim < 2) throw read.fault('heads of an even width', String(headDim), USE_FOLDER);
   const number = (key: string): number | undefined => {
     known.add(key);
     return read.maybeDecimal(`${name}.${key}`);
@@ -62,15 +64,15 @@ export function ggufModel(gguf: GgufFile): GgufModel {
     architectures: [architecture.className],
     model_type: architecture.modelType,
     hidden_size: hidden,
-    intermediate_size: read.number(`${name}.feed_forward_length`),
+    intermediate_size: size('feed_forward_length'),
     num_hidden_layers: layers,
     num_attention_heads: heads,
-    num_key_value_heads: read.maybeNumber(`${name}.attention.head_count_kv`) ?? heads,
+    num_key_value_heads: wholeNumber(`${name}.attention.head_count_kv`, read.maybeNumber(`${name}.attention.head_count_kv`) ?? heads, read),
     head_dim: headDim,
     rms_norm_eps: number('attention.layer_norm_rms_epsilon') ?? read.number(`${name}.attention.layer_norm_rms_epsilon`),
     rope_theta: theta,
     ...(scaling === null ? {} : { rope_scaling: scaling }),
-    max_position_embeddings: read.number(`${name}.context_length`),
+    max_position_embeddings: size('context_length'),
     vocab_size: read.maybeNumber(`${name}.vocab_size`) ?? gguf.tensors.get('token_embd.weight')?.shape[0],
     ...biasFields(gguf, architecture),
     tie_word_embeddings: !gguf.tensors.has('output.weight'),
@@ -80,6 +82,11 @@ export function ggufModel(gguf: GgufFile): GgufModel {
   };
   // A family's default would stand for a token that the file does not name.
   return { architecture, config: { ...config, pad_token_id: config.pad_token_id ?? null } };
+}
+
+function wholeNumber(key: string, value: number, read: MetadataReader): number {
+  if (Number.isInteger(value) && value > 0) return value;
+  throw read.fault(`a whole number, 1 or more, for \`${key}\``, String(value), FETCH_AGAIN);
 }
 
 function refuseUnread(file: ArchitectureFile, known: ReadonlySet<string>, read: MetadataReader, name: string): void {
