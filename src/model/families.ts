@@ -1,6 +1,7 @@
 /**
  * Model families: what a `config.json` says becomes one `DecoderConfig`, and the decoder reads nothing else. A new family
- * is a file in families/, a row here and a fixture in its test (docs/families.md).
+ * is a file in families/, a row here and a fixture in its test; GGUF files lead to a `model_type` by the record of their
+ * architecture in weights/gguf-architectures.ts (docs/families.md).
  */
 import { InputError, expected } from '../errors.ts';
 import type { DecoderConfig } from './decoder-config.ts';

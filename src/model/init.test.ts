@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { writeTinyModel } from '../../scripts/tiny-model.ts';
+import type { TypedValue } from '../../test/fixtures/gguf/build-gguf.ts';
+import { buildGguf } from '../../test/fixtures/gguf/build-gguf.ts';
 import { liveTensors } from '../tensor/scope.ts';
 import { decoderConfig } from './families.ts';
 import { initModel, randomWeights, sizedConfig } from './init.ts';
@@ -60,6 +62,42 @@ for (const name of ['gemma3', 'phi3', 'smollm3', 'qwen2']) {
     disposeModel(model);
   });
 }
+
+test('the weights of the model it is like need not be there', async () => {
+  const [like, folder, wanted] = ['no-weights', 'like-no-weights', 'like-weights'].map((name) => join(root, name)) as [string, string, string];
+  cpSync(tiny, like, { recursive: true });
+  rmSync(join(like, 'model.safetensors'));
+  for (const [from, to] of [[like, folder], [tiny, wanted]] as const) await initModel(to, { like: from, layers: 1, hidden: 8 });
+  assert.ok(bytes(folder).equals(bytes(wanted)));
+  await assert.rejects(loadNetwork(like), /hold model\.safetensors or model\.safetensors\.index\.json, got neither/);
+});
+
+test('of a GGUF file, the header is enough', async () => {
+  const { vocab, merges } = (JSON.parse(readFileSync(join(tiny, 'tokenizer.json'), 'utf8')) as { model: { vocab: Record<string, number>; merges: string[] } }).model;
+  const tokens = Object.keys(vocab).sort((a, b) => vocab[a]! - vocab[b]!);
+  const sizes = { block_count: 1, embedding_length: 8, feed_forward_length: 12, context_length: 64 };
+  const metadata: Record<string, TypedValue> = {
+    'general.architecture': { string: 'gemma' },
+    ...Object.fromEntries(Object.entries(sizes).map(([key, size]) => [`gemma.${key}`, { u32: size }])),
+    'gemma.attention.head_count': { u32: 2 },
+    'gemma.attention.key_length': { u32: 6 },
+    'gemma.attention.layer_norm_rms_epsilon': { f32: 1e-6 },
+    'tokenizer.ggml.model': { string: 'gpt2' },
+    'tokenizer.ggml.pre': { string: 'gpt-2' },
+    'tokenizer.ggml.tokens': { strings: tokens },
+    'tokenizer.ggml.merges': { strings: merges },
+  };
+  const like = join(root, 'header.gguf');
+  // The embedding alone, where a network would have ten more tensors.
+  writeFileSync(like, buildGguf({ metadata, tensors: [{ name: 'token_embd.weight', dimensions: [8, tokens.length], type: 0, offset: 0 }], data: new Uint8Array(8 * 4 * tokens.length) }));
+  const folder = join(root, 'like-gguf');
+  await initModel(folder, { like, layers: 2 });
+  const model = await loadNetwork(folder);
+  const { layers, headDim, vocabSize, normStyle } = model.decoder.config;
+  assert.deepEqual([model.config['model_type'], layers, headDim, vocabSize, normStyle], ['gemma', 2, 6, tokens.length, 'offset']);
+  assert.deepEqual(model.tokenizer.encode('hi'), [104, 105]);
+  disposeModel(model);
+});
 
 const big = { model_type: 'llama', hidden_size: 2048, intermediate_size: 8192, num_hidden_layers: 16, num_attention_heads: 32, num_key_value_heads: 8, head_dim: 64, vocab_size: 9 };
 

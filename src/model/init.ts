@@ -7,12 +7,15 @@ import { scope } from '../tensor/scope.ts';
 import * as ops from '../tensor/ops.ts';
 import { tensor } from '../tensor/tensor.ts';
 import type { DType } from '../tensor/tensor.ts';
+import { Tokenizer } from '../text/tokenizer.ts';
+import { readDescription } from '../weights/checkpoint.ts';
 import type { TensorEntry } from '../weights/dtype.ts';
 import { elementCount } from '../weights/dtype.ts';
+import { resolveModel } from '../weights/reference.ts';
 import { saveCheckpoint } from '../weights/save.ts';
 import type { DecoderConfig } from './decoder-config.ts';
 import { decoderConfig } from './families.ts';
-import { bytesPerNumber, openModel } from './load.ts';
+import { bytesPerNumber } from './load.ts';
 import type { LoadOptions } from './load.ts';
 import { weightShapes } from './weight-names.ts';
 
@@ -29,7 +32,7 @@ export interface ModelSizes {
 
 /** How a random model is made. */
 export interface InitOptions extends ModelSizes, Pick<LoadOptions, 'cacheDir' | 'onMessage'> {
-  /** The model whose family, tokenizer and other settings it takes. */
+  /** The model whose family, tokenizer and other settings it takes. Its weights are neither read nor fetched from the Hub. */
   like: string;
   /** Default 42. */
   seed?: number;
@@ -49,15 +52,16 @@ export async function initModel(folder: string, options: InitOptions): Promise<{
   const { like, seed = 42, dtype = 'float32' } = options;
   bytesPerNumber(dtype);
   if (existsSync(join(folder, 'config.json'))) throw expected('folder', 'to hold no model yet', folder, 'choose another folder, or remove this one');
-  const { checkpoint, tokenizer } = await openModel(like, options);
-  const { generationConfig } = checkpoint;
-  checkpoint.close();
-  const sized = sizedConfig(checkpoint.config, options);
+  const { cacheDir, onMessage } = options;
+  const description = readDescription(await resolveModel(like, { weights: false, ...(cacheDir ? { cacheDir } : {}), ...(onMessage ? { onMessage } : {}) }));
+  // One that we cannot read is refused here.
+  const tokenizer = new Tokenizer(description.tokenizerFiles());
+  const sized = sizedConfig(description.config, options);
   const std = options.std ?? (typeof sized.initializer_range === 'number' ? sized.initializer_range : 0.02);
   if (!(std >= 0 && Number.isFinite(std))) throw expected('std', 'to be 0 or more', std, 'correct the value');
   const tensors = randomWeights(decoderConfig(sized), { seed, std, dtype });
   const { dtype: _, ...config } = sized;
-  await saveCheckpoint(folder, { config: { ...config, torch_dtype: dtype }, generationConfig, tokenizerFiles: tokenizer.files, tensors });
+  await saveCheckpoint(folder, { config: { ...config, torch_dtype: dtype }, generationConfig: description.generationConfig, tokenizerFiles: tokenizer.files, tensors });
   return { parameters: tensors.reduce((total, { shape }) => total + elementCount(shape), 0) };
 }
 

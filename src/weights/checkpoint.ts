@@ -3,7 +3,8 @@ import path from 'node:path';
 import { NotFoundError } from '../errors.ts';
 import type { TokenizerFiles } from '../text/tokenizer-files.ts';
 import { openGguf } from './gguf.ts';
-import { ggufGenerationConfig, llamaConfig, llamaTensors } from './gguf-llama.ts';
+import { ggufGenerationConfig, ggufModel } from './gguf-config.ts';
+import { ggufTensors } from './gguf-tensors.ts';
 import { ggufTokenizerFiles } from './gguf-tokenizer.ts';
 import type { JsonObject } from './json-file.ts';
 import { readJsonIfThere } from './json-file.ts';
@@ -11,8 +12,8 @@ import type { ModelLocation } from './reference.ts';
 import type { TensorFile } from './safetensors.ts';
 import { INDEX_FILE, SINGLE_FILE, openSafetensors } from './safetensors.ts';
 
-/** A model on disk, whatever its files: Hugging Face names, config and tokenizer files. */
-export interface Checkpoint extends TensorFile {
+/** What a model is beside its weights. */
+export interface Description {
   /** `config.json` */
   config: JsonObject;
   /** `generation_config.json`, or null where there is none. */
@@ -20,6 +21,9 @@ export interface Checkpoint extends TensorFile {
   /** Reads (or builds, for a GGUF) the tokenizer's files. */
   tokenizerFiles(): TokenizerFiles;
 }
+
+/** A model on disk, whatever its files, under Hugging Face names. */
+export interface Checkpoint extends TensorFile, Description {}
 
 /**
  * Opens a resolved model. Headers are read and checked; tensors stay on disk until they are read.
@@ -31,12 +35,31 @@ export function openCheckpoint(location: Pick<ModelLocation, 'kind' | 'path'>): 
   return location.kind === 'gguf' ? openGgufCheckpoint(location.path) : openFolder(location.path);
 }
 
+/**
+ * Reads what a resolved model is beside its weights, which need not be there: of a folder its small files, of a GGUF file
+ * its header.
+ *
+ * @throws NotFoundError when a file is missing
+ * @throws FileFormatError when one is damaged
+ */
+export function readDescription(location: Pick<ModelLocation, 'kind' | 'path'>): Description {
+  if (location.kind === 'folder') return describeFolder(location.path);
+  const { config, generationConfig, tokenizerFiles, close } = openGgufCheckpoint(location.path);
+  try {
+    const files = tokenizerFiles();
+    return { config, generationConfig, tokenizerFiles: () => files };
+  } finally {
+    close();
+  }
+}
+
 function openGgufCheckpoint(file: string): Checkpoint {
   const gguf = openGguf(file);
   try {
+    const model = ggufModel(gguf);
     return {
-      ...llamaTensors(gguf),
-      config: llamaConfig(gguf),
+      ...ggufTensors(gguf, model),
+      config: model.config,
       generationConfig: ggufGenerationConfig(gguf),
       tokenizerFiles: () => ggufTokenizerFiles(gguf),
     };
@@ -46,22 +69,22 @@ function openGgufCheckpoint(file: string): Checkpoint {
   }
 }
 
-function openFolder(folder: string): Checkpoint {
+function describeFolder(folder: string): Description {
   const config = readJsonIfThere(path.join(folder, 'config.json'));
   if (!config) {
     const ggufs = fs.readdirSync(folder).filter((name) => name.endsWith('.gguf'));
     const mend = ggufs.length > 0 ? `name the GGUF file itself: ${ggufs.map((name) => path.join(folder, name)).join(' or ')}` : 'name the folder that holds config.json and model.safetensors';
     throw missing(folder, 'config.json', 'none', mend);
   }
+  return { config, generationConfig: readJsonIfThere(path.join(folder, 'generation_config.json')), tokenizerFiles: () => readTokenizerFiles(folder) };
+}
+
+function openFolder(folder: string): Checkpoint {
+  const description = describeFolder(folder);
   const hasWeights = [SINGLE_FILE, INDEX_FILE].some((name) => fs.existsSync(path.join(folder, name)));
   const pickled = fs.readdirSync(folder).find((name) => /^pytorch_model.*\.bin(\.index\.json)?$/.test(name));
   if (!hasWeights && pickled) throw missing(folder, SINGLE_FILE, `only ${pickled}`, `convert it: ${resave('AutoModelForCausalLM', folder)}`);
-  return {
-    ...openSafetensors(folder),
-    config,
-    generationConfig: readJsonIfThere(path.join(folder, 'generation_config.json')),
-    tokenizerFiles: () => readTokenizerFiles(folder),
-  };
+  return { ...openSafetensors(folder), ...description };
 }
 
 /** Reads the tokenizer's files out of a folder in the Hugging Face layout. */

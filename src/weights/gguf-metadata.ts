@@ -8,6 +8,8 @@ export interface MetadataReader {
   has(key: string): boolean;
   number(key: string): number;
   maybeNumber(key: string): number | undefined;
+  /** A number as its shortest decimal: 1e-5 where the metadata's float32 reads 9.999999747378752e-6. */
+  maybeDecimal(key: string): number | undefined;
   string(key: string): string;
   maybeString(key: string): string | undefined;
   maybeBoolean(key: string): boolean | undefined;
@@ -35,6 +37,7 @@ export function metadataReader(gguf: Pick<GgufFile, 'path' | 'metadata'>): Metad
   return {
     has: (key) => gguf.metadata.has(key),
     maybeNumber,
+    maybeDecimal: (key) => shortest(maybeNumber(key)),
     maybeString,
     number: (key) => must(key, maybeNumber(key)),
     string: (key) => must(key, maybeString(key)),
@@ -44,4 +47,14 @@ export function metadataReader(gguf: Pick<GgufFile, 'path' | 'metadata'>): Metad
     maybeFloats: (key) => maybe(key, 'a list of 32-bit floats', (value) => value instanceof Float32Array),
     fault,
   };
+}
+
+/** The shortest decimal that rounds to this float32; other numbers as they are. */
+function shortest(value: number | undefined): number | undefined {
+  if (value === undefined || Math.fround(value) !== value) return value;
+  for (let digits = 1; digits < 9; digits++) {
+    const short = Number(value.toPrecision(digits));
+    if (Math.fround(short) === value) return short;
+  }
+  return value;
 }

@@ -7,7 +7,7 @@
 import { FETCH_AGAIN } from './file-bytes.ts';
 import type { MetadataReader } from './gguf-metadata.ts';
 import type { TokenizerParts } from './gguf-vocabulary.ts';
-import { listedMerges, tokenTypes, USER_DEFINED, vocabulary } from './gguf-vocabulary.ts';
+import { listedMerges, tokenTypes, USE_FOLDER, USER_DEFINED, vocabulary } from './gguf-vocabulary.ts';
 import type { JsonObject } from './json-file.ts';
 
 const SPACE: JsonObject = { type: 'Replace', pattern: { String: ' ' }, content: '▁' };
@@ -50,6 +50,8 @@ function preferences(read: MetadataReader, count: number, gemma: boolean): Array
   const scores = read.maybeFloats('tokenizer.ggml.scores');
   if (!scores) throw read.fault('`tokenizer.ggml.scores` or `tokenizer.ggml.merges` in its metadata', 'neither', 'convert the model again with a current llama.cpp');
   if (scores.length !== count) throw read.fault(`${count} scores, one per token`, String(scores.length), FETCH_AGAIN);
+  // A converter without the model's `tokenizer.model` writes one score for all. Ids would not do: runs of spaces go last.
+  if (scores.every((score) => score === scores[0])) throw read.fault('`tokenizer.ggml.scores` that say which tokens go first', `${scores[0]} for each`, USE_FOLDER);
   return scores;
 }
 

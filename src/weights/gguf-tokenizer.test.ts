@@ -138,7 +138,9 @@ test('SentencePiece: ids that go without saying, no prefix space, merges that th
   assert.equal(tokenizer.decode(tokenizer.encode(' the 犬')), ' the 犬');
 });
 
-test('SentencePiece: without scores or with too few of them the file is refused', () => {
+test('SentencePiece: without scores, with too few of them or one for all the file is refused', () => {
+  const count = Object.keys((sentencePiece('llama2').wanted['model'] as typeof model).vocab).length;
+  assert.throws(() => sentencePiece('llama2', { 'tokenizer.ggml.scores': new Float32Array(count).fill(-1000) }), /say which tokens go first, got -1000 for each; use the model's Hugging Face folder/);
   assert.throws(() => sentencePiece('llama2', { 'tokenizer.ggml.scores': undefined }), /scores` or `tokenizer.ggml.merges` in its metadata, got neither/);
   assert.throws(() => sentencePiece('llama2', { 'tokenizer.ggml.scores': Float32Array.of(1) }), /scores, one per token, got 1/);
 });

@@ -26,17 +26,23 @@ export function hubReference(text: string): HubReference | null {
 }
 
 /**
- * The files to fetch first, by the repository's list of names: all but the shards, which the index names.
+ * The files to fetch first, by the repository's list of names: all but the shards, which the index names. `weights` is null
+ * where none are wanted.
  *
  * @throws NotFoundError with the way round when the repository holds nothing that can be read
  */
-export function filesToFetch(names: ReadonlySet<string>, reference: HubReference, endpoint: string): { small: string[]; weights: typeof SINGLE_FILE | typeof INDEX_FILE } {
+export function filesToFetch(
+  names: ReadonlySet<string>,
+  reference: HubReference,
+  endpoint: string,
+  withWeights: boolean,
+): { small: string[]; weights: typeof SINGLE_FILE | typeof INDEX_FILE | null } {
   const ending = (end: RegExp): string[] => [...names].filter((name) => end.test(name));
   const refuse = (wanted: string, got: string, mend: string): NotFoundError =>
     new NotFoundError(`Expected ${at(reference)} to hold ${wanted}, got ${got}; ${mend}.`, { ...reference, reason: 'contents' });
   const ggufs = ending(/\.gguf$/i);
   const weights = [SINGLE_FILE, INDEX_FILE].find((name) => names.has(name)) as typeof SINGLE_FILE | typeof INDEX_FILE | undefined;
-  if (!weights || !names.has('config.json')) {
+  if ((withWeights && !weights) || !names.has('config.json')) {
     if (names.has('adapter_config.json')) throw refuse('a whole model', 'an adapter (adapter_config.json)', 'name the model that it was made for, or a repository into which it is merged');
     if (names.has('config.json') && ending(/^pytorch_model.*\.bin$/).length > 0) {
       throw refuse('safetensors', 'only weights in .bin files, which can run code when they are read', `convert them (${resave(reference, ['AutoModelForCausalLM', 'AutoTokenizer'])}) and name the folder: ${folderFor(reference)}`);
@@ -54,14 +60,15 @@ export function filesToFetch(names: ReadonlySet<string>, reference: HubReference
     throw refuse(missing.join(' and '), 'none', `write them with Python's transformers (${resave(reference, ['AutoModelForCausalLM', 'AutoTokenizer'])}) and name the folder: ${folderFor(reference)}`);
   }
   const small = [...REQUIRED, ...OPTIONAL.filter((name) => names.has(name))];
+  if (!withWeights || !weights) return { small, weights: null };
   return { small: weights === INDEX_FILE ? [...small, INDEX_FILE] : small, weights };
 }
 
 /** What a snapshot folder lacks to be a model; empty when it is whole. Files that not every model has are not asked for. */
-export function missingFiles(snapshot: string): string[] {
+export function missingFiles(snapshot: string, withWeights: boolean): string[] {
   const has = (name: string): boolean => fs.existsSync(path.join(snapshot, name));
   const missing = REQUIRED.filter((name) => !has(name));
-  if (has(SINGLE_FILE)) return missing;
+  if (!withWeights || has(SINGLE_FILE)) return missing;
   if (!has(INDEX_FILE)) return [...missing, SINGLE_FILE];
   return [...missing, ...shardNames(snapshot).filter((name) => !has(name))];
 }

@@ -80,6 +80,24 @@ describe('what is fetched, and where it is kept', () => {
     assert.deepEqual(fs.readdirSync(snapshot).sort(), [...Object.keys(texts), 'model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors', 'model.safetensors.index.json'].sort());
   });
 
+  test('without weights where config and tokenizer are enough; they are fetched when they are wanted', async () => {
+    const small = Object.keys(model).filter((name) => name !== 'model.safetensors').sort();
+    const snapshot = await fetchModelOf(model, { weights: false });
+    assert.deepEqual(fs.readdirSync(snapshot).sort(), small);
+    hub.asked.length = 0;
+    assert.equal(await fetchModel('org/name', { weights: false }), snapshot);
+    assert.deepEqual(gets(), ['main']);
+    process.env['HF_HUB_OFFLINE'] = '1';
+    assert.equal(await fetchModel('org/name', { weights: false }), snapshot);
+    await fault(NotFoundError, /without model\.safetensors/);
+    delete process.env['HF_HUB_OFFLINE'];
+    assert.equal(await fetchModel(), snapshot);
+    assert.deepEqual(fs.readFileSync(path.join(snapshot, 'model.safetensors')), weights);
+    assert.deepEqual(gets(), ['main', 'main', 'model.safetensors']);
+    hub.commit('org/bin', { ...texts, 'pytorch_model.bin': '' });
+    assert.deepEqual(fs.readdirSync(await fetchModel('org/bin', { weights: false })).sort(), Object.keys(texts).sort());
+  });
+
   test('an index cannot name a file outside its folder', async () => {
     hub.commit('org/name', { ...texts, 'model.safetensors.index.json': '{"weight_map": {"a": "../../../x.safetensors"}}' });
     await fault(FileFormatError, /a plain file name/);
@@ -160,9 +178,9 @@ describe('what is fetched, and where it is kept', () => {
   });
 });
 
-function fetchModelOf(files: Readonly<Record<string, string | Uint8Array>>): Promise<string> {
+function fetchModelOf(files: Readonly<Record<string, string | Uint8Array>>, more: HubFetchOptions = {}): Promise<string> {
   hub.commit('org/name', files);
-  return fetchModel();
+  return fetchModel('org/name', more);
 }
 
 /** Writes a cache folder as Python's huggingface_hub leaves it. */

@@ -21,6 +21,8 @@ import { checkFreeDisk } from './save.ts';
 export interface HubFetchOptions {
   /** In place of the folder that the environment names. */
   cacheDir?: string | null;
+  /** False for config and tokenizer alone. Default true. */
+  weights?: boolean;
   onMessage?: (line: string) => void;
   /** Tries without any gain before giving up. Default 6. */
   attempts?: number;
@@ -44,26 +46,26 @@ const PROGRESS_MS = 5000;
  * @throws ResourceError when the disk is full or cannot be written
  */
 export async function fetchFromHub(reference: HubReference, options: HubFetchOptions = {}): Promise<string> {
-  const { cacheDir = null, onMessage = () => {}, attempts = 6, pauseMs = 1000, idleMs = 30_000 } = options;
+  const { cacheDir = null, weights = true, onMessage = () => {}, attempts = 6, pauseMs = 1000, idleMs = 30_000 } = options;
   const settings = hubSettings(cacheDir);
   const client: HubClient = { settings, reference, onMessage, attempts, pauseMs, idleMs };
   const cache = repositoryCache(settings.cacheDir, reference.repository);
-  const known = knownSnapshot(cache, reference.revision);
+  const known = knownSnapshot(cache, reference.revision, weights);
   if (settings.offline) return known.whole ?? refuseOffline(client, known.missing);
   if (known.whole && COMMIT.test(reference.revision) && nothingOptionalIsOpen(cache, reference.revision)) return known.whole;
   const found = await lookUp(client, known.whole);
   if (found === null) return known.whole!;
-  const snapshot = await fillSnapshot(client, cache, found.commit, found.names);
+  const snapshot = await fillSnapshot(client, cache, found.commit, found.names, weights);
   writeRef(cache, reference.revision, found.commit);
   return snapshot;
 }
 
 /** What the cache has for a revision. */
-function knownSnapshot(cache: RepositoryCache, revision: string): { whole: string | null; missing: string[] | null } {
+function knownSnapshot(cache: RepositoryCache, revision: string, withWeights: boolean): { whole: string | null; missing: string[] | null } {
   const commit = cachedCommit(cache, revision);
   if (commit === null) return { whole: null, missing: null };
   const snapshot = path.join(cache.snapshots, commit);
-  const missing = missingFiles(snapshot);
+  const missing = missingFiles(snapshot, withWeights);
   return { whole: missing.length === 0 ? snapshot : null, missing };
 }
 
@@ -104,12 +106,12 @@ async function askRevision(client: HubClient): Promise<{ commit: string; names: 
 }
 
 /** Fetches what the snapshot of a commit lacks: first the small files, so that weights are fetched only for what can be used. */
-async function fillSnapshot(client: HubClient, cache: RepositoryCache, commit: string, names: ReadonlySet<string>): Promise<string> {
+async function fillSnapshot(client: HubClient, cache: RepositoryCache, commit: string, names: ReadonlySet<string>, withWeights: boolean): Promise<string> {
   const snapshot = path.join(cache.snapshots, commit);
-  const { small, weights } = filesToFetch(names, client.reference, client.settings.endpoint);
+  const { small, weights } = filesToFetch(names, client.reference, client.settings.endpoint, withWeights);
   try {
     await fetchFiles(client, cache, commit, small);
-    await fetchFiles(client, cache, commit, weights === SINGLE_FILE ? [SINGLE_FILE] : shardNames(snapshot));
+    if (weights !== null) await fetchFiles(client, cache, commit, weights === SINGLE_FILE ? [SINGLE_FILE] : shardNames(snapshot));
     for (const name of OPTIONAL) if (!names.has(name)) writeNoExist(cache, commit, name);
   } catch (cause) {
     const { code, syscall, message } = cause as NodeJS.ErrnoException;

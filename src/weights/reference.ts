@@ -26,6 +26,8 @@ export interface ResolveOptions {
   cacheDir?: string | null;
   /** What relative paths are relative to. Default: the working directory. */
   baseDir?: string;
+  /** False where config and tokenizer are enough: a repository of the Hub is fetched without its weights. Default true. */
+  weights?: boolean;
   /** Hears a line whenever something slow starts or ends. */
   onMessage?: (line: string) => void;
 }
@@ -69,9 +71,9 @@ function localModel(reference: string, at: string): ModelLocation {
   return { reference, kind: 'gguf', path: at };
 }
 
-async function hubModel(hub: HubReference, { cacheDir, baseDir, onMessage }: ResolveOptions): Promise<string> {
+async function hubModel(hub: HubReference, { cacheDir, baseDir, weights = true, onMessage }: ResolveOptions): Promise<string> {
   try {
-    return await fetchFromHub(hub, { cacheDir: cacheDir ?? null, ...(onMessage ? { onMessage } : {}) });
+    return await fetchFromHub(hub, { cacheDir: cacheDir ?? null, weights, ...(onMessage ? { onMessage } : {}) });
   } catch (error) {
     if (!(error instanceof NotFoundError) || !fs.existsSync(path.resolve(baseDir ?? '.', hub.repository))) throw error;
     throw new NotFoundError(`${error.message} There is a folder of that name here: write ./${hub.repository} to use it.`, error.data);

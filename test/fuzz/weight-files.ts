@@ -134,7 +134,8 @@ const makeSubjects: Readonly<Record<(typeof FORMATS)[number], (folder: string) =
     ];
   },
   gguf: async () => [
-    { files: { 'model.gguf': llamaGguf() }, target: 'model.gguf', json: null, use: useLlama },
+    { files: { 'model.gguf': llamaGguf() }, target: 'model.gguf', json: null, use: useNetwork },
+    { files: { 'model.gguf': gemma3Gguf() }, target: 'model.gguf', json: null, use: useNetwork },
     { files: { 'model.gguf': everyBlockFormat() }, target: 'model.gguf', json: null, use: useBlocks },
   ],
 };
@@ -148,7 +149,7 @@ function useSafetensors(folder: string): void {
   }
 }
 
-function useLlama(folder: string): void {
+function useNetwork(folder: string): void {
   const opened = openCheckpoint({ kind: 'gguf', path: path.join(folder, 'model.gguf') });
   try {
     opened.tokenizerFiles();
@@ -211,6 +212,25 @@ function llamaGguf(): Uint8Array {
     ['blk.0.ffn_down', 'IQ4_NL', 32],
   ];
   return withTensors(metadata, shapes.map(([name, type, rows]) => ({ name: `${name}.weight`, type, dimensions: rows === null ? [32] : [32, rows] })));
+}
+
+/** A Gemma 3 of two layers with much of what other architectures have besides: windows, shifted norms, a table of factors. */
+function gemma3Gguf(): Uint8Array {
+  const sizes = { block_count: 2, context_length: 64, embedding_length: 32, feed_forward_length: 32, 'attention.head_count': 2, 'attention.head_count_kv': 1, 'attention.key_length': 8 };
+  const metadata: Record<string, TypedValue> = {
+    'general.architecture': { string: 'gemma3' },
+    ...Object.fromEntries(Object.entries({ ...sizes, 'attention.sliding_window': 4, 'attention.sliding_window_pattern': 2 }).map(([key, value]) => [`gemma3.${key}`, { u32: value }])),
+    'gemma3.attention.layer_norm_rms_epsilon': { f32: 1e-6 },
+    'gemma3.rope.freq_base': { f32: 1e6 },
+    'gemma3.final_logit_softcapping': { f32: 30 },
+    'tokenizer.ggml.model': { string: 'llama' },
+    'tokenizer.ggml.tokens': { strings: ['<unk>', '<bos>', '<eos>', 'a', 'b', 'ab', '  '] },
+    'tokenizer.ggml.scores': { f32s: [0, 0, 0, -1, -2, -3, -4] },
+    'tokenizer.ggml.token_type': { i32s: [2, 3, 3, 1, 1, 1, 4] },
+    'tokenizer.ggml.add_space_prefix': { bool: false },
+  };
+  const names: [name: string, dimensions: number[]][] = [['rope_freqs', [4]], ['token_embd', [32, 7]], ['blk.0.attn_q_norm', [8]], ['blk.1.post_ffw_norm', [32]], ['blk.1.attn_q', [32, 16]]];
+  return withTensors(metadata, names.map(([name, dimensions]) => ({ name: `${name}.weight`, type: 'F32', dimensions })));
 }
 
 function everyBlockFormat(): Uint8Array {
