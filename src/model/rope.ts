@@ -18,7 +18,9 @@ export interface RotarySettings {
 export type RotaryScaling =
   | { type: 'linear'; factor: number }
   | { type: 'llama3'; factor: number; lowFactor: number; highFactor: number; context: number }
-  | { type: 'yarn'; factor: number; magnitude: number; betaFast: number; betaSlow: number; truncate: boolean; context: number };
+  | { type: 'yarn'; factor: number; magnitude: number; betaFast: number; betaSlow: number; truncate: boolean; context: number }
+  /** `factors` are those up to `context`; beyond it others would hold, for the whole text from its first token on. */
+  | { type: 'longrope'; factors: readonly number[]; magnitude: number; context: number };
 
 /** Rows of the rotary tables for the tokens at hand. */
 export interface Rotary {
@@ -34,6 +36,8 @@ export function rotaryFrequencies({ theta, width, scaling }: RotarySettings): nu
   if (scaling === null) return plain;
   if (scaling.type === 'linear') return plain.map((frequency) => frequency / scaling.factor);
   if (scaling.type === 'llama3') return plain.map((frequency) => llama3(frequency, scaling));
+  // Ding et al. 2024 (LongRoPE): one searched factor for each pair.
+  if (scaling.type === 'longrope') return plain.map((frequency, i) => frequency / scaling.factors[i]!);
   return yarn(plain, theta, scaling);
 }
 
@@ -66,7 +70,7 @@ const clamp = (x: number) => Math.min(1, Math.max(0, x));
 export function rotaryTables(length: number, settings: RotarySettings, dtype: DType): Rotary {
   const { wide = false } = settings;
   const half = settings.width / 2;
-  const magnitude = settings.scaling?.type === 'yarn' ? settings.scaling.magnitude : 1;
+  const magnitude = settings.scaling && 'magnitude' in settings.scaling ? settings.scaling.magnitude : 1;
   return scope(() => {
     const positions = ops.view(ops.arange(0, length, 'float32'), [length, 1, 1]);
     const angles = ops.mul(positions, tensor(Float32Array.from(rotaryFrequencies(settings)), [1, 1, half]));

@@ -65,6 +65,13 @@ export class ConfigFields {
     throw this.#fault(name, `to be a list of ${known.map((item) => JSON.stringify(item)).join(' or ')}, one for each of the ${layers} layers`, value);
   }
 
+  /** So many positive numbers. */
+  numbers(name: string, count: number): number[] {
+    const value = this.#fields[name];
+    if (Array.isArray(value) && value.length === count && value.every((item) => typeof item === 'number' && item > 0 && Number.isFinite(item))) return value as number[];
+    throw this.#fault(name, `to be a list of ${count} positive numbers`, value);
+  }
+
   /** The fields of an object, or null where there is none. */
   object(name: string): ConfigFields | null {
     const value = this.#fields[name] ?? null;

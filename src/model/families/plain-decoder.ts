@@ -22,6 +22,8 @@ export interface FamilyDefaults {
   paddingId?: number;
   /** The family may rotate a part of each head. */
   partialRotary?: boolean;
+  /** The family knows LongRoPE. */
+  longRope?: boolean;
 }
 
 /** Reads the fields that all families have under the same names. */
@@ -32,7 +34,7 @@ export function plainDecoder(fields: ConfigFields, defaults: FamilyDefaults = {}
   const headDim = fields.number('head_dim', defaults.headDim ?? hiddenSize / heads);
   const contextLength = fields.number('max_position_embeddings', defaults.contextLength ?? 2048);
   const theta = defaults.ropeTheta ?? 10_000;
-  const rotary = rotarySettings(rotaryParameters(fields), fields, { theta, headDim, contextLength, partial: defaults.partialRotary ?? false });
+  const rotary = rotarySettings(rotaryParameters(fields), fields, { theta, headDim, contextLength, partial: defaults.partialRotary ?? false, longRope: defaults.longRope ?? false });
   return {
     hiddenSize,
     intermediateSize: fields.number('intermediate_size'),
@@ -41,7 +43,7 @@ export function plainDecoder(fields: ConfigFields, defaults: FamilyDefaults = {}
     keyValueHeads: fields.maybeNumber('num_key_value_heads', defaults.keyValueHeads ?? null) ?? heads,
     headDim,
     vocabSize: fields.number('vocab_size'),
-    contextLength,
+    contextLength: rotary.scaling?.type === 'longrope' ? Math.min(contextLength, rotary.scaling.context) : contextLength,
     tiedHead: fields.flag('tie_word_embeddings', defaults.tiedHead ?? false),
     paddingId: fields.id('pad_token_id', defaults.paddingId ?? null),
     embeddingScale: 1,

@@ -5,6 +5,9 @@ import { ConfigFields } from './config-fields.ts';
 
 const none = new ConfigFields({});
 
+/** Names under which configs ask for LongRoPE. */
+const longRopeNames = ['longrope', 'su'];
+
 /** The object with the rotary settings; `rope_scaling` goes first, as in transformers. Empty where there is none. */
 export function rotaryParameters(fields: ConfigFields): ConfigFields {
   return fields.object('rope_scaling') ?? fields.object('rope_parameters') ?? none;
@@ -17,10 +20,12 @@ export interface RotaryDefaults {
   contextLength: number;
   /** The family may rotate a part of each head. */
   partial?: boolean;
+  /** The family knows LongRoPE. */
+  longRope?: boolean;
 }
 
 /** The rotary embedding that `parameters` describe, with the fields of the whole config for what they leave out. */
-export function rotarySettings(parameters: ConfigFields, fields: ConfigFields, { theta, headDim, contextLength, partial = false }: RotaryDefaults): RotarySettings {
+export function rotarySettings(parameters: ConfigFields, fields: ConfigFields, { theta, headDim, contextLength, partial = false, longRope = false }: RotaryDefaults): RotarySettings {
   const share = parameters.maybeNumber('partial_rotary_factor') ?? fields.maybeNumber('partial_rotary_factor') ?? 1;
   if (share !== 1 && !partial) throw expected('config.json: partial_rotary_factor', 'to be 1 in this family', share, 'rotating a part of each head is not part of its decoder');
   const width = Math.trunc(headDim * share);
@@ -28,20 +33,35 @@ export function rotarySettings(parameters: ConfigFields, fields: ConfigFields, {
   return {
     theta: parameters.maybeNumber('rope_theta') ?? fields.maybeNumber('rope_theta') ?? theta,
     width,
-    scaling: rotaryScaling(parameters, fields.maybeNumber('original_max_position_embeddings'), contextLength),
+    scaling: longRope ? longRopeScaling(parameters, fields, width / 2, contextLength) : rotaryScaling(parameters, fields.maybeNumber('original_max_position_embeddings'), contextLength),
   };
 }
 
+function typeName(parameters: ConfigFields): 'rope_type' | 'type' {
+  return parameters.text('rope_type') === null ? 'type' : 'rope_type';
+}
+
+/** Of a family that is either plain or scaled by LongRoPE. */
+function longRopeScaling(parameters: ConfigFields, fields: ConfigFields, pairs: number, contextLength: number): RotaryScaling | null {
+  const name = typeName(parameters);
+  parameters.only(name, ['default', ...longRopeNames], 'other scalings are not part of this family');
+  if (!longRopeNames.includes(parameters.text(name) ?? 'default')) return null;
+  const context = parameters.maybeNumber('original_max_position_embeddings') ?? fields.number('original_max_position_embeddings');
+  const factor = parameters.maybeNumber('factor') ?? contextLength / context;
+  const magnitude = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(context));
+  return { type: 'longrope', factors: parameters.numbers('short_factor', pairs), magnitude: parameters.maybeNumber('attention_factor') ?? magnitude, context };
+}
+
 function rotaryScaling(parameters: ConfigFields, original: number | null, contextLength: number): RotaryScaling | null {
-  const name = parameters.text('rope_type') === null ? 'type' : 'rope_type';
+  const name = typeName(parameters);
   const type = parameters.text(name) ?? 'default';
   parameters.only(name, ['default', ...Object.keys(scalings)], 'other scalings are not part of this version');
   if (type === 'default') return null;
   const context = original ?? parameters.number('original_max_position_embeddings', contextLength);
-  return scalings[type as RotaryScaling['type']](parameters, context);
+  return scalings[type as keyof typeof scalings](parameters, context);
 }
 
-const scalings: { readonly [Type in RotaryScaling['type']]: (parameters: ConfigFields, context: number) => RotaryScaling } = {
+const scalings: { readonly [Type in Exclude<RotaryScaling['type'], 'longrope'>]: (parameters: ConfigFields, context: number) => RotaryScaling } = {
   linear: (parameters) => ({ type: 'linear', factor: parameters.number('factor') }),
   llama3: (parameters, context) => ({
     type: 'llama3',
