@@ -17,6 +17,8 @@ const { options } = resolveOptions({
   minCompletionLength: shape.newTokens,
   maxCompletionLength: shape.newTokens,
   threads: task.threads,
+  // Nothing is updated, so nothing is kept for updates.
+  optim: { step: async () => {}, zeroGrad: () => {}, dispose: () => {} },
   ...task.ours,
 });
 const run = await start(await prepare(options, () => {}), () => {});
