@@ -58,9 +58,9 @@ export async function longTail({ model, threads, rounds, cache, json, say }: Ben
 function text(results: readonly LongTailResult[]): string {
   const costs = results.map(costOf);
   const { median: ratio, least, most } = spreadOf(costs.map(({ decoding, expected }) => decoding / expected));
-  const { lengths, steps } = results[0]!.tail;
-  const rows = tail.rows.map((count, i) => [String(count), (1000 * median(results.map(({ steady }) => steady[i]!.y))).toFixed(1), String(steps.filter((step) => step.rows === count).length)]);
-  return `${markdownTable(['live completions', 'ms per step', 'steps of the long tail'], rows)}
+  const { lengths } = results[0]!.tail;
+  const rows = tail.rows.map((count, i) => [String(count), (1000 * median(results.map(({ steady }) => steady[i]!.y))).toFixed(1)]);
+  return `${markdownTable(['live completions', 'ms per step'], rows)}
 
 ${lengths.length} completions of ${Math.min(...lengths)} to ${Math.max(...lengths)} tokens (median ${median(lengths)}) through ${tail.slots} slots: ${costs[0]!.rounds} steps,
 ${figure(median(costs.map(({ decoding }) => decoding)))} s of decoding where steps with as many completions of one length take ${figure(median(costs.map(({ expected }) => expected)))} s: ${ratio.toFixed(2)} times (${least.toFixed(2)}–${most.toFixed(2)}).

@@ -15,7 +15,7 @@ import { Peer, peerModel, peerPython } from './peer.ts';
 import { resultText, saveResult, surroundings } from './results.ts';
 import type { BenchResult } from './results.ts';
 import { measureRoof } from './roof.ts';
-import { scaling } from './scaling.ts';
+import { axesFor, scaling } from './scaling.ts';
 import type { BenchSettings } from './settings.ts';
 import { startUp } from './start-up.ts';
 import { chooseWorks, works } from './works.ts';
@@ -31,6 +31,7 @@ const shapeFlags = {
 const flags: Flags = {
   works: text('LIST', `works, separated by commas: ${Object.keys(works).join(', ')} (default all)`),
   ...shapeFlags,
+  axes: text('LIST', `of scaling, separated by commas: ${axesFor(2).map(({ name }) => name).join(', ')} (default all)`),
   rounds: number('N', 'fresh processes per program and work (default 3)'),
   steps: number('N', 'measured steps per process, after one that warms up (default 3)'),
   threads: number('N', 'CPU threads of both programs (default all cores)'),
@@ -78,6 +79,7 @@ function settingsOf(parsed: ParsedFlags): BenchSettings {
     threads: count('threads', availableParallelism()),
     rounds: count('rounds', 3),
     steps: count('steps', 3),
+    axes: (given(parsed, 'axes') as string | undefined) ?? null,
     cache: join(defaultCacheDir(), 'bench'),
     json: given(parsed, 'json') === true,
     save: given(parsed, 'save') !== false,

@@ -2,8 +2,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { expected } from '../src/errors.ts';
 import { curveSvg } from '../src/run/curve-svg.ts';
-import type { Roof } from './flops.ts';
+import type { NetworkSizes, Roof } from './flops.ts';
 import { workOf } from './flops.ts';
 import { taskOf } from './measure.ts';
 import { randomModel, randomModels, readFacts } from './model.ts';
@@ -60,10 +61,19 @@ export function axesFor(threads: number): Axis[] {
   ];
 }
 
+function chooseAxes(axes: readonly Axis[], names: string | null): Axis[] {
+  if (names === null) return [...axes];
+  return names.split(',').map((name) => {
+    const axis = axes.find((one) => one.name === name.trim());
+    if (!axis) throw expected('axes', `to name ${axes.map((one) => one.name).join(', ')}`, name, 'correct the name');
+    return axis;
+  });
+}
+
 /** Measures every axis; writes `bench/scaling.md` and a plot per axis. */
 export async function scaling(settings: BenchSettings): Promise<void> {
   const { threads, rounds, cache, say } = settings;
-  const axes = axesFor(threads);
+  const axes = chooseAxes(axesFor(threads), settings.axes);
   const places = axes.flatMap(({ points }) => points.map(({ setting }) => setting));
   const unique = new Map(places.map((setting) => [JSON.stringify(setting), setting]));
   const facts = await readFacts(settings.model, say);
@@ -81,7 +91,7 @@ export async function scaling(settings: BenchSettings): Promise<void> {
       say(`round ${round}: ${shapeText(setting.shape)}, ${setting.millions}M, ${setting.threads} thread(s): ${figure(took)} s`);
     }
   }
-  const results = axes.map((axis) => ({ ...axis, points: pointsOf(axis, (setting) => seconds.get(JSON.stringify(setting))!, (setting) => models.get(setting.millions)!.facts, roof) }));
+  const results = axes.map((axis) => ({ ...axis, points: pointsOf(axis, (setting) => seconds.get(JSON.stringify(setting))!, (setting) => models.get(setting.millions)!.facts.network, roof) }));
   const text = report(results, settings, roof);
   process.stdout.write(settings.json ? `${JSON.stringify(results, null, 2)}\n` : text);
   if (!settings.save) return;
@@ -104,11 +114,11 @@ async function stepSeconds({ shape, threads }: Setting, model: string, facts: Mo
 }
 
 /** Times against work along one axis. */
-export function pointsOf({ points }: Pick<Axis, 'points'>, secondsAt: (setting: Setting) => readonly number[], factsOf: (setting: Setting) => Pick<ModelFacts, 'network'>, roof: Readonly<Record<number, Roof>>): ScalingPoint[] {
+export function pointsOf({ points }: Pick<Axis, 'points'>, secondsAt: (setting: Setting) => readonly number[], networkOf: (setting: Setting) => NetworkSizes, roof: Readonly<Record<number, Roof>>): ScalingPoint[] {
   const raw = points.map(({ x, setting }) => {
     const seconds = spreadOf(secondsAt(setting));
     const reached = roof[setting.threads]!;
-    const { flops, roofSeconds } = workOf('step', factsOf(setting).network, setting.shape, reached);
+    const { flops, roofSeconds } = workOf('step', networkOf(setting), setting.shape, reached);
     return { x, seconds, gflop: flops / 1e9, roofShare: roofSeconds / seconds.median, perWork: seconds.median / (flops / 1e9 / reached.gemmGflops) };
   });
   const middle = median(raw.map(({ perWork }) => perWork));

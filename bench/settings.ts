@@ -7,6 +7,8 @@ export interface BenchSettings {
   rounds: number;
   /** Measured steps of a process; a warm-up comes before them. */
   steps: number;
+  /** Names of the axes of scaling, separated by commas; null is all. */
+  axes: string | null;
   /** Folder for models and environments. */
   cache: string;
   /** Prints records instead of tables. */
