@@ -40,5 +40,5 @@ test('a row about the update takes the time of the update and its arithmetic', (
 
 test('a peer that failed has no figures, and its row says why', () => {
   const { peer, ratio, peerNote } = rowOf('full', workFor('step'), { ours: rounds([[2], [2]], [1, 1]), peer: { ...rounds([[6]], [1]), failure: 'killed' } }, plan);
-  assert.deepEqual([peer, ratio, peerNote], [null, null, 'killed']);
+  assert.deepEqual([peer, ratio, peerNote], [null, null, 'no figures, because it failed: killed']);
 });

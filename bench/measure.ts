@@ -120,7 +120,7 @@ export function rowOf(name: string, { part, shape }: Work, { ours, peer }: { our
     part,
     ours: sideOf(mine, ours, shape),
     peer: complete ? sideOf(theirs, peer, shape) : null,
-    peerNote: peer.failure ?? setting,
+    peerNote: peer.failure === null ? setting : `no figures, because it failed: ${peer.failure}`,
     ratio: complete ? spreadOf(theirs.map((value, i) => value / mine[i]!)) : null,
     gflop: flops / 1e9,
     roofSeconds,

@@ -67,10 +67,11 @@ export function newestComplete(folder = resultsFolder): BenchResult | null {
 export function resultText(result: BenchResult): string {
   const { date, commit, machine, versions, model, rounds, steps, threads, roof, rows } = result;
   const reached = Object.entries(roof).map(([count, { gemmGflops, memoryGbs }]) => `${figure(gemmGflops)} GFLOP/s and ${figure(memoryGbs)} GB/s with ${count} ${count === '1' ? 'thread' : 'threads'}`);
+  const notes = rows.flatMap(({ work, peerNote }) => (peerNote === '' ? [] : [`${work}: ${peerNote.split('\n')[0]}`]));
   const used = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   return `${benchTable(rows)}
 
 ${date.slice(0, 10)}, commit ${commit ?? 'unknown'}; ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GB, ${threads} ${threads === 1 ? 'thread' : 'threads'}; ${model} in float32;
 ${used.join(', ')}. Medians of ${rounds} ${rounds === 1 ? 'round' : 'rounds'} of ${steps} ${steps === 1 ? 'step' : 'steps'}, with least and most; the
-roof measured in the same run: ${reached.join(', ')}.`;
+roof measured in the same run: ${reached.join(', ')}.${notes.length === 0 ? '' : `\nTRL, of its settings the faster: ${notes.join('; ')}.`}`;
 }
