@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * The checks of the repository: types, lint, docs, then every test; with `--real` the tests of the real model alone.
- * Prints what failed and ends with one plain line of counts, in which each of the first three is one check.
+ * Prints what failed and ends with one plain line of counts, in which each of the checks before the tests is one.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -16,6 +16,7 @@ const checks = {
   types: ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'],
   lint: ['node_modules/oxlint/bin/oxlint', '--deny-warnings'],
   'docs/options.md': ['--import', 'tsx', 'scripts/options-docs.ts', '--check'],
+  'README.md (bench)': ['--import', 'tsx', 'scripts/bench-docs.ts', '--check'],
 };
 
 /** Runs a check; says nothing while it passes. */
@@ -62,7 +63,7 @@ const results = process.argv.includes('--real')
   ? [runTests(testFiles('test').filter((file) => file.startsWith(realTests)), { concurrency: 1, timeoutMs: 10 * minute })]
   : [
       ...Object.entries(checks).map(([name, args]) => check(name, args)),
-      runTests([...testFiles('src'), ...testFiles('test').filter((file) => !file.startsWith(realTests))], { concurrency: 2, timeoutMs: 2 * minute }),
+      runTests([...testFiles('src'), ...testFiles('bench'), ...testFiles('test').filter((file) => !file.startsWith(realTests))], { concurrency: 2, timeoutMs: 2 * minute }),
     ];
 
 const sum = (name) => results.reduce((total, result) => total + result[name], 0);

@@ -106,7 +106,7 @@ test('every import in src/ follows the arrows', () => {
 });
 
 test('no file or folder has a name that says nothing', () => {
-  const paths = ['src', 'native', 'test', 'scripts', 'bin', 'examples', 'docs'].flatMap((folder) => filesBelow(folder).map((path) => `${folder}/${path}`));
+  const paths = ['src', 'native', 'test', 'bench', 'scripts', 'bin', 'examples', 'docs'].flatMap((folder) => filesBelow(folder).map((path) => `${folder}/${path}`));
   assert.ok(paths.includes('src/errors.ts'));
   assert.deepEqual(paths.filter((path) => meaninglessPart(path) !== null), []);
 });

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { rolloutFlops, rolloutRoofSeconds, updateFlops, workOf } from './flops.ts';
+
+// One layer of 2·2·2·(1 + 1) + 3·2·3 = 34 weights; a head of 10.
+const network = { layers: 1, hiddenSize: 2, intermediateSize: 3, heads: 1, keyValueHeads: 1, headDim: 2, vocabSize: 5 };
+// 2 + 2·1 = 4 tokens go through the network; they see 3 + 2·3 = 9 tokens; 4 are predicted.
+const shape = { prompts: 1, generations: 2, promptTokens: 2, newTokens: 2 };
+
+test('an update: linear 6·34·4, attention 12·2·9, head 6·10·4', () => {
+  assert.equal(updateFlops(network, shape), 816 + 216 + 240);
+});
+
+test('a rollout: linear 2·34·4, attention 4·2·9, head 2·10·(1 + 2)', () => {
+  assert.equal(rolloutFlops(network, shape), 272 + 72 + 60);
+});
+
+test('prompts multiply, layers multiply all but the head', () => {
+  assert.equal(updateFlops(network, { ...shape, prompts: 3 }), 3 * 1272);
+  assert.equal(updateFlops({ ...network, layers: 5 }, shape), 5 * (816 + 216) + 240);
+});
+
+test('queries and output grow with the heads, keys and values with theirs', () => {
+  // 2·2·2·(4 + 2) + 18 = 66 weights; attention by 4 heads of 2.
+  assert.equal(updateFlops({ ...network, heads: 4, keyValueHeads: 2 }, shape), 6 * 66 * 4 + 12 * 8 * 9 + 240);
+});
+
+test('a longer completion adds the square of its length in attention', () => {
+  // 3 tokens of each completion are run: 2 + 6 tokens; each completion sees 3·2 + 6 = 12.
+  assert.equal(rolloutFlops(network, { ...shape, newTokens: 4 }), 2 * 34 * 8 + 8 * (3 + 24) + 20 * 7);
+});
+
+test('the roof of a rollout is the slower of arithmetic and memory', () => {
+  // Prefill alone: 2·34·2 + 8·3 + 20·1 = 180 of the 404 operations.
+  const fastMemory = { gemmGflops: 1e-9, memoryGbs: 1 };
+  assert.equal(rolloutRoofSeconds(network, shape, fastMemory), 180 + 224);
+  // One step reads (34 + 10)·4 bytes of weights and 8·2·(2 + 2·1) of cache.
+  const slowMemory = { gemmGflops: 1e-9, memoryGbs: 1e-9 / 2 };
+  assert.equal(rolloutRoofSeconds(network, shape, slowMemory), 180 + 2 * (176 + 64));
+});
+
+test('a step is a rollout and an update', () => {
+  const roof = { gemmGflops: 1e-9, memoryGbs: 1 };
+  assert.deepEqual(workOf('step', network, shape, roof), { flops: 404 + 1272, roofSeconds: 404 + 1272 });
+  assert.deepEqual(workOf('update', network, shape, roof), { flops: 1272, roofSeconds: 1272 });
+  assert.deepEqual(workOf('rollout', network, shape, roof), { flops: 404, roofSeconds: 404 });
+});
