@@ -8,6 +8,7 @@ import { saveCheckpoint } from '../run/checkpoints.ts';
 import { writeFileAtomic } from '../run/atomic.ts';
 import { assertFreeDisk, openRunFolder } from '../run/folder.ts';
 import type { RunFolder, RunStatus } from '../run/folder.ts';
+import { MemoryWatch } from '../run/memory-watch.ts';
 import { appendMetrics } from '../run/metrics.ts';
 import { Profile } from '../run/profile.ts';
 import { meanMetrics, Progress } from '../run/progress.ts';
@@ -88,6 +89,7 @@ class Trainer implements GrpoTrainer {
   #run: Run | null = null;
   #folder: RunFolder | null = null;
   #progress: Progress | null = null;
+  readonly #memory = new MemoryWatch();
   #samples: SampleWriter | null = null;
   #profile: { ops: OpProfiler; record: Profile } | null = null;
   #warned: WarningState = noWarnings;
@@ -209,8 +211,7 @@ class Trainer implements GrpoTrainer {
   /** Writes, shows and saves what one update left, in this order: facts on disk first. */
   async #afterStep(step: LoopStep): Promise<void> {
     const folder = this.#folder!;
-    // Holes that batches of other lengths left in the heap would make memory creep; it costs about 0.2 s a real update.
-    native().trimMemory();
+    if (this.#memory.creeps(process.memoryUsage.rss())) native().trimMemory();
     this.#summary.steps = step.step;
     if (step.metrics.reward !== undefined) this.#summary.rewards.push(step.metrics.reward);
     await appendMetrics(folder.metricsFile, step.metrics);
