@@ -339,6 +339,7 @@ const sampling: readonly Mutant[] = [
     find: 'slots: plan.slots }, samplings++, signal)',
     replace: 'slots: plan.slots }, samplings++ * 0, signal)',
     tests: ['test/reproducible.test.ts'],
+    only: 'comes again',
   },
   {
     name: 'position of a decoded token off by one',

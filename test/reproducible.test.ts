@@ -49,6 +49,13 @@ for (const threads of [1, 2]) {
   });
 }
 
+test('a prompt that comes again gets other completions', async () => {
+  const drawn: string[] = [];
+  const options = toyOptions(model, join(folder, 'rounds'), { dataset: [{ prompt: 'say a' }], promptsPerStep: 1, learningRate: 0, maxSteps: 3 });
+  for await (const { groups } of grpo(options, silent)) drawn.push(String(groups[0]!.rollouts.map(({ ids }) => ids)));
+  assert.equal(new Set(drawn).size, 3);
+});
+
 /** Three rewards, each of which waits up to 8 ms; `order` hears them as they end. */
 function slowRewards(seed: number, order: string[]): GrpoOptions['rewards'] {
   const random = dice(seed);
