@@ -1,5 +1,5 @@
 /**
- * Builds that are broken on purpose must fail a test: each fault of scripts/mutants.ts is put into a copy of the
+ * Builds that are broken on purpose must fail a test: each fault of scripts/mutants/ is put into a copy of the
  * repository, where the tests that it names must fail on an assertion. Before that the same tests must pass as they are.
  * Ends with one plain line of counts.
  *
@@ -10,8 +10,8 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { mutants } from './mutants.ts';
-import type { Mutant } from './mutants.ts';
+import { mutants } from './mutants/index.ts';
+import type { Mutant } from './mutants/mutant.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 /** Used where they are: they hold no source of ours. */
