@@ -92,3 +92,18 @@ test('sampler correction reports the ratio it weighs by: 1, as sampler and train
   const [record] = await metricsOf('correction', { samplerCorrection: {}, maxSteps: 1 });
   assert.ok(Math.abs(record!['sampling/importance_sampling_ratio/mean']! - 1) < 1e-4);
 });
+
+test('KL in the reward: β·Σ (ℓold − ℓref) is taken from the reward before the baseline', async () => {
+  const beta = 0.5;
+  let largest = 0;
+  const options = toyOptions(model, join(folder, 'kl-in-reward'), { beta, klPlacement: 'reward', numIterations: 2, scaleRewards: 'none', maxSteps: 6 });
+  for await (const { groups } of grpo(options, silent)) {
+    for (const { rollouts, reward, advantages } of groups) {
+      const penalties = rollouts.map(({ oldLogprobs, refLogprobs }) => beta * oldLogprobs!.reduce((sum, logprob, t) => sum + logprob - refLogprobs![t]!, 0));
+      const values = reward.map((value, g) => value! - penalties[g]!);
+      values.forEach((value, g) => assert.ok(Math.abs(value - meanOf(values) - advantages[g]!) < 1e-6, `${value - meanOf(values)} is not ${advantages[g]}`));
+      largest = Math.max(largest, ...penalties.map(Math.abs));
+    }
+  }
+  assert.ok(largest > 0.05, `the penalties matter: at most ${largest}`);
+});

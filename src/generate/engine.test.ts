@@ -6,6 +6,7 @@ import type { Decoder } from '../model/decoder.ts';
 import { hiddenStates } from '../model/packed-pass.ts';
 import { disposeBatch, packTrees } from '../model/packed-batch.ts';
 import { tokenLogprobs } from '../model/token-logprobs.ts';
+import { uniform } from '../tensor/random.ts';
 import { liveTensors } from '../tensor/scope.ts';
 import { generate } from './engine.ts';
 import type { Completion, GenerationOptions, GenerationRequest } from './engine.ts';
@@ -98,6 +99,18 @@ test('the same seed gives the same tokens, whatever the slots; another seed or s
   assert.notDeepEqual(tokens(await run({ step: 1 })), first);
   const [group] = first;
   assert.equal(new Set(group!.map(String)).size, group!.length, 'completions of one prompt differ');
+});
+
+test('every token of every completion of every prompt is drawn with a uniform number of its own', async () => {
+  // All logits are 0: the token is the place of its uniform number among 37 equal shares.
+  const flat = tinyDecoder({ std: 0 });
+  const twice: GenerationRequest[] = [{ ids: [1, 2], count: 2 }, { ids: [1, 2], count: 3 }];
+  const drawn = tokens(await generate(flat, twice, { ...options, seed: 5, step: 3, stopIds: new Set(), maxNewTokens: 12 }));
+  disposeDecoder(flat);
+  const wanted = twice.map(({ count }, prompt) =>
+    Array.from({ length: count }, (_, sample) => Array.from({ length: 12 }, (_, token) => Math.floor(37 * uniform({ seed: 5, step: 3, prompt, sample, token })))),
+  );
+  assert.deepEqual(drawn, wanted);
 });
 
 test('greedy completions of one prompt are alike, and take the likeliest token of a truncated draw', async () => {

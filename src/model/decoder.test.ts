@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { liveTensors } from '../tensor/scope.ts';
+import { add_ } from '../tensor/ops.ts';
+import { liveTensors, scope } from '../tensor/scope.ts';
+import { tensor } from '../tensor/tensor.ts';
 import type { DType } from '../tensor/tensor.ts';
-import { copyDecoder, disposeDecoder, parameterCount, readDecoder } from './decoder.ts';
+import { copyDecoder, disposeDecoder, mixDecoder, parameterCount, readDecoder } from './decoder.ts';
 import type { StoredWeights } from './decoder.ts';
 import { decoderConfig } from './families.ts';
 import { weightShapes } from './weight-names.ts';
@@ -122,6 +124,27 @@ test('a copy shares no memory and is not trained', async () => {
   disposeDecoder(decoder);
   assert.equal(copy.head.toArray()[0], copy.weights.size - 1);
   disposeDecoder(copy);
+  assert.equal(liveTensors(), before);
+});
+
+test('mixing moves every weight of the target by the share α towards the source, which stays as it is; α = 1 copies', async () => {
+  const before = liveTensors();
+  const source = await readDecoder(config, stored(), 'float32');
+  for (const weight of source.weights.values()) weight.requiresGrad_();
+  const target = copyDecoder(source);
+  const numbers = (decoder: typeof source) => [...decoder.weights.values()].map((weight) => Array.from(weight.toArray(), Number));
+  const own = numbers(source);
+  // The target starts at 3 more than the source everywhere.
+  for (const weight of target.weights.values()) scope(() => void add_(weight, tensor(3, [])));
+  const off = (by: number) => own.map((values) => values.map((value) => value + by));
+  await mixDecoder(target, source, 0.75);
+  assert.deepEqual(numbers(target), off(0.75));
+  await mixDecoder(target, source, 1);
+  assert.deepEqual(numbers(target), own);
+  assert.deepEqual(numbers(source), own);
+  assert.ok([...target.weights.values()].every(({ requiresGrad }) => !requiresGrad));
+  disposeDecoder(source);
+  disposeDecoder(target);
   assert.equal(liveTensors(), before);
 });
 

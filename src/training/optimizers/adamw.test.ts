@@ -38,7 +38,7 @@ test('by hand: the first step moves each element by the rate, against its gradie
   const parameter = tensor([1, 2, 3], [3], 'float64').requiresGrad_();
   parameter.grad = tensor([0.5, -7, 0], [3], 'float64');
   await new AdamW([parameter], { epsilon: 1e-30 }).step(0.1);
-  [0.9, 2.1, 3].forEach((wanted, i) => assert.ok(Math.abs(numbers(parameter)[i]! - wanted) < 1e-12));
+  [0.9, 2.1, 3].forEach((wanted, i) => assert.ok(Math.abs(numbers(parameter)[i]! - wanted) < 1e-12, `${numbers(parameter)[i]} is not ${wanted}`));
 });
 
 test('matrices decay, vectors and scalars do not', async () => {

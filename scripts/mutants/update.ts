@@ -1,0 +1,173 @@
+/** Faults between the loss and the weights. */
+import type { Mutant } from './mutant.ts';
+
+/** Which tokens count, under which policy. */
+export const update: readonly Mutant[] = [
+  {
+    name: 'mask shifted by one',
+    file: 'src/grpo/policy-update.ts',
+    find: 'mask.fill(1, row * longest, row * longest + rollout.ids.length)',
+    replace: 'mask.fill(1, row * longest + 1, row * longest + rollout.ids.length + 1)',
+    tests: ['test/update-gradient.test.ts'],
+  },
+  {
+    name: 'stop token not trained',
+    file: 'src/grpo/policy-update.ts',
+    find: 'mask.fill(1, row * longest, row * longest + rollout.ids.length)',
+    replace: "mask.fill(1, row * longest, row * longest + rollout.ids.length - (rollout.finishReason === 'stop' ? 1 : 0))",
+    tests: ['test/update-gradient.test.ts'],
+  },
+  {
+    name: 'prompt tokens trained on',
+    file: 'src/model/packed-batch.ts',
+    find: 'ids.push(id);\n      positions.push(i);',
+    replace: 'if (i > 0) predictors.push(ids.length - 1);\n      if (i > 0) targets.push(id);\n      ids.push(id);\n      positions.push(i);',
+    tests: ['src/model/packed-batch.test.ts'],
+  },
+  {
+    name: 'the last token of the prompt trained on in place of the first of the completion',
+    file: 'src/model/packed-batch.ts',
+    find: 'targets.push(id);',
+    replace: 'targets.push(t === 0 ? prompt.at(-1)! : id);',
+    tests: ['test/update-gradient.test.ts'],
+  },
+  {
+    name: 'each token predicted by itself',
+    file: 'src/model/packed-batch.ts',
+    find: 'start + prompt.length - 1 : ids.length - 1)',
+    replace: 'start + prompt.length - 1 : ids.length)',
+    tests: ['src/model/packed-batch.test.ts'],
+  },
+  {
+    name: 'positions of completions in a packed row off by one',
+    file: 'src/model/packed-batch.ts',
+    find: 'positions.push(prompt.length + t);',
+    replace: 'positions.push(prompt.length + t + 1);',
+    tests: ['src/model/packed-batch.test.ts'],
+  },
+  {
+    name: 'completions of a tree see each other',
+    file: 'src/model/packed-batch.ts',
+    find: 'pad.push(t < length ? offset + t : 0);',
+    replace: 'pad.push(t < length ? t : 0);',
+    tests: ['src/model/packed-pass.test.ts', 'test/update-gradient.test.ts'],
+  },
+  {
+    name: 'cut off completions counted when masked',
+    file: 'src/grpo/policy-update.ts',
+    find: "return !(maskTruncatedCompletions && rollout.finishReason === 'length');",
+    replace: 'return true;',
+    tests: ['test/update-gradient.test.ts'],
+  },
+  {
+    name: 'normaliser counts padding',
+    file: 'src/grpo/policy-update.ts',
+    find: 'counted.reduce((total, { ids }) => total + ids.length, 0)',
+    replace: 'counted.length * Math.max(...counted.map(({ ids }) => ids.length))',
+    tests: ['test/update-gradient.test.ts'],
+  },
+  {
+    name: 'every micro-batch with a normaliser of its own',
+    file: 'src/grpo/policy-update.ts',
+    find: 'differentiate(rows, logprobs, entropy, normaliser, settings)',
+    replace: 'differentiate(rows, logprobs, entropy, { ...normaliser, rows: rows.length, tokens: logprobs.length }, settings)',
+    tests: ['test/update-gradient.test.ts'],
+  },
+  {
+    name: 'old log-probabilities left out: the ratio is always 1',
+    file: 'src/grpo/policy-update.ts',
+    find: "oldLogprobs: stored('oldLogprobs'),",
+    replace: 'oldLogprobs: null,',
+    tests: ['test/old-logprobs.test.ts'],
+  },
+  {
+    name: 'old log-probabilities stale: of the reference',
+    file: 'src/grpo/train.ts',
+    find: "recordLogprobs(decoder, groups, 'oldLogprobs', scoring)",
+    replace: "recordLogprobs(reference ?? decoder, groups, 'oldLogprobs', scoring)",
+    tests: ['test/old-logprobs.test.ts'],
+  },
+  {
+    name: 'old log-probabilities forgotten where a round serves several updates',
+    file: 'src/grpo/train.ts',
+    find: 'const offPolicy = options.numIterations * options.stepsPerGeneration > 1;',
+    replace: 'const offPolicy = options.numIterations > 1;',
+    tests: ['test/old-logprobs.test.ts'],
+  },
+  {
+    name: 'reference that follows the policy',
+    file: 'src/grpo/train.ts',
+    find: 'if (reference && options.syncRefModel && step',
+    replace: 'if (reference) await mixDecoder(reference, decoder, 1);\n        if (reference && options.syncRefModel && step',
+    tests: ['test/variants.test.ts'],
+    only: 'syncRefModel with',
+  },
+  {
+    name: 'mixing weight of the reference exchanged',
+    file: 'src/model/decoder.ts',
+    find: 'source.weights.get(name)!, alpha)',
+    replace: 'source.weights.get(name)!, 1 - alpha)',
+    tests: ['src/model/decoder.test.ts'],
+  },
+];
+
+/** Gradients and steps. */
+export const optimisation: readonly Mutant[] = [
+  {
+    name: "temperature not applied in the trainer's log-probabilities",
+    file: 'src/training/update.ts',
+    find: 'tokenLogprobs(decoder, pass.hidden, batch.targets, temperature)',
+    replace: 'tokenLogprobs(decoder, pass.hidden, batch.targets, 1)',
+    tests: ['test/update-gradient.test.ts'],
+  },
+  {
+    name: 'temperature not applied in the gradient of the head',
+    file: 'src/model/token-logprobs.ts',
+    find: 'if (temperature !== 1) ops.divScalar_(gradient, temperature);',
+    replace: '',
+    tests: ['src/model/token-logprobs.test.ts'],
+  },
+  {
+    name: 'gradient kept for the next update',
+    file: 'src/grpo/policy-update.ts',
+    find: '  optimizer.zeroGrad();\n',
+    replace: '',
+    tests: ['test/update-gradient.test.ts'],
+  },
+  {
+    name: 'gradient not clipped',
+    file: 'src/training/gradient-norm.ts',
+    find: 'if (factor >= 1) return norm;',
+    replace: 'if (factor > 0) return norm;',
+    tests: ['src/training/gradient-norm.test.ts'],
+  },
+  {
+    name: 'weight decay without the learning rate',
+    file: 'src/training/optimizers/adamw.ts',
+    find: '{ ...this.#options, learningRate, weightDecay }',
+    replace: '{ ...this.#options, learningRate, weightDecay: weightDecay / learningRate }',
+    tests: ['src/training/optimizers/adamw.test.ts'],
+  },
+  {
+    name: 'bias of the moments not corrected',
+    file: 'src/training/optimizers/adamw.ts',
+    find: 'full([], state.steps,',
+    replace: 'full([], 10_000 + state.steps,',
+    tests: ['src/training/optimizers/adamw.test.ts'],
+  },
+  {
+    name: 'learning rate off by one update',
+    file: 'src/grpo/train.ts',
+    find: 'run.schedule(step - iterationStart)',
+    replace: 'run.schedule(step - iterationStart + 1)',
+    tests: ['test/variants.test.ts'],
+    only: 'iterations: each',
+  },
+  {
+    name: 'warm-up off by one update',
+    file: 'src/training/schedule.ts',
+    find: 'step < warmupSteps ? step / warmupSteps',
+    replace: 'step < warmupSteps ? (step + 1) / warmupSteps',
+    tests: ['src/training/schedule.test.ts'],
+  },
+];
