@@ -104,7 +104,7 @@ export const searchsorted = (sorted: Tensor, values: Tensor): Tensor => dispatch
 // Products
 export const matmul = op<Binary>('aten::matmul');
 export const bmm = op<Binary>('aten::bmm');
-export const linear = op<(x: Tensor, weight: Tensor, bias?: Tensor | null) => Tensor>('aten::linear');
+export const linear = op<(x: Tensor, weight: Tensor, bias?: Tensor | null) => Tensor>('tsrl::linear');
 export const scaledDotProductAttention = (
   query: Tensor,
   key: Tensor,
