@@ -67,6 +67,6 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& w, const Bias& b) {
 }  // namespace
 }  // namespace tsrl
 
-TORCH_LIBRARY(tsrl, library) {
+TORCH_LIBRARY_FRAGMENT(tsrl, library) {
   library.def("linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor", &tsrl::linear);
 }

@@ -108,8 +108,8 @@ for (const name of Object.keys(kinds)) {
       const { text, ids } = encodeChat(tokenizer, conversation);
       assert.equal(text, renderChat(tokenizer, conversation));
       assert.deepEqual(ids, encodeChat(tokenizer, conversation).ids);
-      // Without byte tokens a character outside the vocabulary is lost to <unk>.
-      if (name !== 'metaspace') assert.equal(tokenizer.decode(ids), text);
+      // Without byte tokens a character outside the vocabulary is lost to <unk>; this GPT-2 puts a space before every text.
+      if (name !== 'metaspace') assert.equal(tokenizer.decode(ids), name === 'gpt2' ? ` ${text}` : text);
     }
   });
 }

@@ -22,7 +22,7 @@ import { tensor } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { decodingWeights } from './decoding-weights.ts';
 import type { DecodingWeights } from './decoding-weights.ts';
-import { CohortCache, disposePromptCache } from './kv-cache.ts';
+import { addLayer, disposePromptCache, SlotCache } from './kv-cache.ts';
 import type { PromptCache } from './kv-cache.ts';
 import { draw } from './sampler.ts';
 import type { Draws, Sampling } from './sampler.ts';
@@ -70,20 +70,16 @@ export interface Completion {
 }
 
 interface LiveRow {
-  request: number;
+  request: WaitingRequest;
   sample: number;
+  /** Its place in the cache while it lives. */
+  slot: number;
   ids: number[];
   logprobs: number[];
   samplerLogprobs: number[];
   entropies: number[];
   watch: StopStringWatch | null;
   stream: { push(id: number): string } | null;
-}
-
-interface Cohort {
-  cache: CohortCache;
-  waiting: WaitingRequest;
-  rows: LiveRow[];
 }
 
 interface WaitingRequest {
@@ -131,7 +127,9 @@ class GenerationRun {
   /** Of each layer. */
   readonly #attention: AttentionSettings[];
   readonly #requests: WaitingRequest[];
-  #cohorts: Cohort[] = [];
+  readonly #cache: SlotCache;
+  #freeSlots: number[];
+  #rows: LiveRow[] = [];
 
   constructor(decoder: Decoder, requests: readonly GenerationRequest[], options: GenerationOptions, weights: DecodingWeights) {
     this.#decoder = decoder;
@@ -149,6 +147,9 @@ class GenerationRun {
       prompt: null,
       logits: null,
     }));
+    const slots = Math.min(options.slots, requests.reduce((total, { count }) => total + count, 0));
+    this.#freeSlots = Array.from({ length: slots }, (_, i) => slots - 1 - i);
+    this.#cache = new SlotCache(decoder.config, decoder.dtype, slots, Math.max(...this.#requests.map(({ limit }) => limit)));
   }
 
   get finished(): boolean {
@@ -159,28 +160,16 @@ class GenerationRun {
     return this.#requests.map((request) => request.completions);
   }
 
-  get #live(): number {
-    return this.#cohorts.reduce((total, cohort) => total + cohort.rows.length, 0);
-  }
-
   /** Lets waiting completions into free slots: prefills their prompt if need be and draws their first token. */
   async admit(): Promise<void> {
     for (const request of this.#requests) {
-      const free = this.#options.slots - this.#live;
-      if (free <= 0) return;
-      const entering = Math.min(free, request.count - request.started);
+      if (this.#freeSlots.length === 0) return;
+      const entering = Math.min(this.#freeSlots.length, request.count - request.started);
       if (entering === 0) continue;
       this.#options.signal?.throwIfAborted();
       if (!request.prompt) await this.#prefill(request);
-      const rows = Array.from({ length: entering }, (_, i) => this.#newRow(request, request.started + i));
-      request.started += entering;
-      const cohort: Cohort = {
-        cache: new CohortCache(request.prompt!, entering, request.limit, this.#decoder.config, this.#decoder.dtype),
-        waiting: request,
-        rows,
-      };
-      this.#cohorts.push(cohort);
-      scope(() => noGrad(() => this.#take(ops.expand(request.logits!, [entering, request.logits!.size(1)]), [cohort])));
+      const rows = Array.from({ length: entering }, () => this.#newRow(request));
+      scope(() => noGrad(() => this.#take(ops.expand(request.logits!, [entering, request.logits!.size(1)]), rows)));
       if (request.started === request.count) {
         request.logits!.dispose();
         request.logits = null;
@@ -190,36 +179,30 @@ class GenerationRun {
 
   /** One token for every live row. */
   async step(): Promise<void> {
-    const cohorts = this.#cohorts;
-    if (cohorts.length === 0) return;
-    const { config } = this.#decoder;
-    for (const { cache } of cohorts) scope(() => cache.reserve());
-    const sizes = cohorts.map((cohort) => cohort.rows.length);
+    const rows = this.#rows;
+    if (rows.length === 0) return;
+    const places = this.#cache.place(rows.map(({ slot, ids, request }) => ({ slot, length: ids.length, prompt: request.prompt! })));
     let { x, rotary } = this.#embed(
-      cohorts.flatMap((cohort) => cohort.rows.map((row) => row.ids.at(-1)!)),
-      cohorts.flatMap(({ waiting, cache, rows }) => rows.map(() => waiting.ids.length + cache.length)),
+      rows.map((row) => row.ids.at(-1)!),
+      rows.map(({ request, ids }) => request.ids.length + ids.length - 1),
     );
     try {
-      for (let i = 0; i < config.layers; i++) {
-        const attend: Attend = (q, k, v) => {
-          const [qs, ks, vs] = [q, k, v].map((part) => ops.split(part, sizes, 0)) as [Tensor[], Tensor[], Tensor[]];
-          const parts = cohorts.map(({ cache }, c) => cache.attend(i, qs[c]!, ks[c]!, vs[c]!, this.#attention[i]!));
-          return parts.length === 1 ? parts[0]! : ops.cat(parts, 0);
-        };
-        x = this.#layer(i, x, rotary[i]!, attend);
+      for (let i = 0; i < this.#decoder.config.layers; i++) {
+        x = this.#layer(i, x, rotary[i]!, (q, k, v) => this.#cache.attend(i, q, k, v, places, this.#attention[i]!));
         await breathe();
       }
-      for (const { cache } of cohorts) cache.advance();
-      scope(() => noGrad(() => this.#take(this.#logits(x), cohorts)));
+      this.#rows = [];
+      scope(() => noGrad(() => this.#take(this.#logits(x), rows)));
     } finally {
       x.dispose();
+      places.rows.dispose();
       disposeRotary(rotary);
     }
     await breathe();
   }
 
   dispose(): void {
-    for (const { cache } of this.#cohorts) cache.dispose();
+    this.#cache.dispose();
     for (const request of this.#requests) {
       if (request.prompt) disposePromptCache(request.prompt);
       request.logits?.dispose();
@@ -227,12 +210,13 @@ class GenerationRun {
     this.#weights.dispose();
   }
 
-  #newRow(request: WaitingRequest, sample: number): LiveRow {
+  #newRow(request: WaitingRequest): LiveRow {
     const { stopStrings, textStream } = this.#options;
     const watched = stopStrings.length > 0;
     return {
-      request: request.index,
-      sample,
+      request,
+      sample: request.started++,
+      slot: this.#freeSlots.pop()!,
       ids: [],
       logprobs: [],
       samplerLogprobs: [],
@@ -249,10 +233,8 @@ class GenerationRun {
     const batch = packTrees([{ prompt: request.ids, completions: [] }], decoder.config.contextLength, decoder.dtype);
     const cache: PromptCache = { keys: [], values: [] };
     request.prompt = cache;
-    const headsFirst = (x: Tensor) => keep(ops.contiguous(ops.transpose(x, 0, 1))); // [kv, P, d]
     const attention = (i: number): Attend => (q, k, v) => {
-      cache.keys.push(headsFirst(k));
-      cache.values.push(headsFirst(v));
+      addLayer(cache, k, v);
       return treeAttention(batch, this.#attention[i]!)(q, k, v);
     };
     try {
@@ -287,39 +269,35 @@ class GenerationRun {
     return this.#weights.head(rmsNorm(x, finalNorm, config.normEpsilon, config.normStyle));
   }
 
-  /** Draws a token for every row of these cohorts from logits [n, V], and lets the ended rows go. */
-  #take(logits: Tensor, cohorts: readonly Cohort[]): void {
+  /** Draws a token for each of these rows from logits [n, V]; those that go on are live. */
+  #take(logits: Tensor, rows: readonly LiveRow[]): void {
     const { seed, step, minNewTokens, stopIds } = this.#options;
-    const rows = cohorts.flatMap((cohort) => cohort.rows);
     const suppressed = [...stopIds];
     const draws = draw(
       logits,
-      rows.map((row) => ({
-        uniform: uniform({ seed, step, prompt: row.request, sample: row.sample, token: row.ids.length }),
-        seen: () => [...this.#requests[row.request]!.ids, ...row.ids],
-        suppressed: row.ids.length < minNewTokens ? suppressed : [],
+      rows.map(({ request, sample, ids }) => ({
+        uniform: uniform({ seed, step, prompt: request.index, sample, token: ids.length }),
+        seen: () => [...request.ids, ...ids],
+        suppressed: ids.length < minNewTokens ? suppressed : [],
       })),
       this.#options,
       this.#options,
     );
-    let next = 0;
-    for (const cohort of cohorts) {
-      const survivors = cohort.rows.flatMap((row, place) => (this.#append(row, draws, next++, cohort.waiting) ? [place] : []));
-      if (survivors.length === cohort.rows.length) continue;
-      cohort.rows = survivors.map((place) => cohort.rows[place]!);
-      if (survivors.length === 0) this.#close(cohort);
-      else cohort.cache.keepRows(survivors);
-    }
+    rows.forEach((row, place) => {
+      if (this.#append(row, draws, place)) this.#rows.push(row);
+      else this.#freeSlots.push(row.slot);
+    });
   }
 
   /** Adds a drawn token to its row; false when the row has ended. */
-  #append(row: LiveRow, draws: Draws, place: number, request: WaitingRequest): boolean {
+  #append(row: LiveRow, draws: Draws, place: number): boolean {
+    const { request } = row;
     const id = draws.ids[place]!;
     row.ids.push(id);
     row.logprobs.push(draws.logprobs[place]!);
     row.samplerLogprobs.push(draws.samplerLogprobs[place]!);
     if (draws.entropies) row.entropies.push(draws.entropies[place]!);
-    this.#options.onToken?.(row.request, row.sample, id);
+    this.#options.onToken?.(request.index, row.sample, id);
     const finishReason = this.#finish(row, id, request.limit);
     if (!finishReason) return true;
     request.completions[row.sample] = {
@@ -330,7 +308,7 @@ class GenerationRun {
       finishReason,
     };
     request.ended += 1;
-    if (request.ended === request.count) this.#options.onRequest?.(request.index, request.completions);
+    if (request.ended === request.count) this.#close(request);
     return false;
   }
 
@@ -340,13 +318,9 @@ class GenerationRun {
     return row.ids.length >= limit ? 'length' : null;
   }
 
-  #close(cohort: Cohort): void {
-    cohort.cache.dispose();
-    this.#cohorts = this.#cohorts.filter((other) => other !== cohort);
-    const { waiting } = cohort;
-    if (waiting.ended === waiting.count && waiting.prompt) {
-      disposePromptCache(waiting.prompt);
-      waiting.prompt = null;
-    }
+  #close(request: WaitingRequest): void {
+    disposePromptCache(request.prompt!);
+    request.prompt = null;
+    this.#options.onRequest?.(request.index, request.completions);
   }
 }

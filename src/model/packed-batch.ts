@@ -97,26 +97,42 @@ export function disposeBatch(batch: PackedBatch): void {
 
 /** Attention over the trees of a batch: q [N, heads, d], k and v [N, keyValueHeads, d] → [N, heads·d]. */
 export function treeAttention(batch: PackedBatch, settings: AttentionSettings): Attend {
+  const sizes = batch.trees.flatMap((tree) => [tree.prompt, completedTokens(tree)]);
   return (q, k, v) => {
-    const parts = batch.trees.flatMap((tree) => attendTree(tree, q, k, v, settings, batch.windowMasks));
+    // One split for all trees: walking back through it is one joining, where a cut for each would be a row of zeros each.
+    const [qs, ks, vs] = [q, k, v].map((x) => ops.split(x, sizes, 0)) as [Tensor[], Tensor[], Tensor[]];
+    const parts = batch.trees.flatMap((tree, i) => {
+      const pieces = (of: readonly Tensor[]): Pieces => ({ prompt: of[2 * i]!, completions: of[2 * i + 1]! });
+      return attendTree(tree, pieces(qs), pieces(ks), pieces(vs), settings, batch.windowMasks);
+    });
     return parts.length === 1 ? parts[0]! : ops.cat(parts, 0);
   };
 }
 
-function attendTree(tree: TreeLayout, q: Tensor, k: Tensor, v: Tensor, settings: AttentionSettings, masks: Map<string, Tensor>): Tensor[] {
-  const completed = tree.completions.reduce((total, length) => total + length, 0);
-  const cut = (x: Tensor, start: number, length: number) => ops.narrow(x, 0, tree.start + start, length);
-  const row = (length: number) => attendRow(cut(q, 0, length), cut(k, 0, length), cut(v, 0, length), settings, masks);
-  // One completion continues its prompt: a plain causal row.
-  if (tree.completions.length <= 1) return [row(tree.prompt + completed)];
-  const prompt = row(tree.prompt);
-  if (completed === 0) return [prompt];
+/** The tokens of one tree: [prompt, heads, d] and [Σ completions, heads, d]. */
+interface Pieces {
+  prompt: Tensor;
+  completions: Tensor;
+}
+
+function completedTokens({ completions }: TreeLayout): number {
+  return completions.reduce((total, length) => total + length, 0);
+}
+
+function attendTree(tree: TreeLayout, q: Pieces, k: Pieces, v: Pieces, settings: AttentionSettings, masks: Map<string, Tensor>): Tensor[] {
+  if (completedTokens(tree) === 0) return [attendRow(q.prompt, k.prompt, v.prompt, settings, masks)];
+  if (tree.completions.length === 1) {
+    // One completion continues its prompt: a plain causal row.
+    const [wholeQ, wholeK, wholeV] = [q, k, v].map(({ prompt, completions }) => ops.cat([prompt, completions], 0)) as [Tensor, Tensor, Tensor];
+    return [attendRow(wholeQ, wholeK, wholeV, settings, masks)];
+  }
+  const prompt = attendRow(q.prompt, k.prompt, v.prompt, settings, masks);
   // No completion token sees more of the prompt than its first one.
   const seen = settings.window === null ? tree.prompt : Math.min(tree.prompt, settings.window - 1);
-  const block = (x: Tensor) => padded(cut(x, tree.prompt, completed), tree); // [G, heads, T, d]
-  const all = (x: Tensor) => withPrompt(cut(x, tree.prompt - seen, seen), block(x), q.size(1));
-  const mask = settings.window === null ? tree.mask! : windowMask({ before: seen, length: tree.longest, window: settings.window }, q.dtype, masks);
-  const attended = attend(block(q), all(k), all(v), settings, { mask }); // [G, heads, T, d]
+  const heads = q.prompt.size(1);
+  const all = (x: Pieces) => withPrompt(seen === tree.prompt ? x.prompt : ops.narrow(x.prompt, 0, tree.prompt - seen, seen), padded(x.completions, tree), heads);
+  const mask = settings.window === null ? tree.mask! : windowMask({ before: seen, length: tree.longest, window: settings.window }, q.prompt.dtype, masks);
+  const attended = attend(padded(q.completions, tree), all(k), all(v), settings, { mask }); // [G, heads, T, d]
   const rows = ops.reshape(ops.transpose(attended, 1, 2), [tree.completions.length * tree.longest, -1]); // [G·T, heads·d]
   return [prompt, tree.unpad ? ops.indexSelect(rows, 0, tree.unpad) : rows];
 }

@@ -93,7 +93,7 @@ export async function backwardHead(
   await inChunks(total, chunk, [gradHidden], (cut) => {
     const rows = ops.detach(cut(hidden));
     const gradLogits = ops.to(gradientOfLogits(decoder, rows, cut(targets), temperature, cut(gradLogprobs), gradEntropy && cut(gradEntropy)), hidden.dtype); // [n, V]
-    ops.copy_(cut(gradHidden), ops.matmul(gradLogits, decoder.head));
+    ops.copy_(cut(gradHidden), ops.linear(gradLogits, ops.transpose(decoder.head, 0, 1)));
     if (decoder.head.requiresGrad) ops.addmm_(gradientOf(decoder.head), ops.transpose(gradLogits, 0, 1), rows);
   });
   return gradHidden;

@@ -112,6 +112,10 @@ export const scaledDotProductAttention = (
   { mask = null, causal = false, scale }: { mask?: Tensor | null; causal?: boolean; scale: number },
 ): Tensor => dispatch('aten::scaled_dot_product_attention', [query, key, value, mask, 0, causal, scale, false]) as Tensor;
 
+/** Attention of one new token per row, over a shared prompt and the row's own tokens; native/decode_attention.cc says what goes in. */
+export const decodeAttention = op<
+  (q: Tensor, k: Tensor, v: Tensor, keys: Tensor, values: Tensor, promptKeys: Tensor[], promptValues: Tensor[], rows: Tensor, scale: number, window: number, cap: number) => Tensor
+>('tsrl::decode_attention');
 // oneDNN's linear with a weight reordered once: what rollouts on a CPU use (docs/experiments.md)
 export const packLinearWeight = op<(weight: Tensor, rows: number | null) => Tensor>('mkldnn::_reorder_linear_weight');
 export const packedLinear = (x: Tensor, packed: Tensor, bias: Tensor | null): Tensor =>

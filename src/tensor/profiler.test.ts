@@ -18,7 +18,7 @@ test('every op is recorded with its time, its bytes and the op that called it, b
   assert.deepEqual(profiler.take().ops, []);
   profiler.stop();
   const named = (name: string) => events.filter((event) => event.name === name);
-  const [linear] = named('aten::linear');
+  const [linear] = named('tsrl::linear');
   assert.ok(linear && linear.depth === 0 && linear.self < linear.duration && linear.bytes === 0);
   assert.ok(events.some(({ name, depth, bytes }) => name.endsWith('mm') && depth > 0 && bytes >= 64 * 16 * 4), 'the product inside linear');
   assert.ok(events.some(({ name }) => /Backward/.test(name)));
