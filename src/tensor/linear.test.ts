@@ -48,7 +48,7 @@ for (const [name, make] of Object.entries(cases)) {
       const arguments_ = [tracked[0]!, tracked[1]!, tracked[2] ?? null, tracked] as const;
       const [ours, twin] = [run(ops.linear, ...arguments_), run(plain, ...arguments_)];
       assert.equal(ours.length, 1 + tracked.length);
-      ours.forEach((part, i) => assert.ok(difference(part, twin[i]!) < (x.dtype === 'float64' ? 1e-13 : 2e-6), `part ${i}: ${difference(part, twin[i]!)}`));
+      ours.forEach((part, i) => assert.ok(difference(part, twin[i]!) < (x.dtype === 'float64' ? 1e-13 : 5e-6), `part ${i}: ${difference(part, twin[i]!)}`));
     });
   });
 }
