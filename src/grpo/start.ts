@@ -113,7 +113,7 @@ export async function start(prepared: Prepared, onMessage: (line: string) => voi
   const policy: LoadedModel = { ...read, tokenizer };
   const { decoder } = policy;
   for (const weight of decoder.weights.values()) weight.requiresGrad_();
-  const plan = choosePlan(decoder.config, options, parameterCount(decoder));
+  const plan = choosePlan(decoder.config, options, parameterCount(decoder), longestPrompt(prepared));
   onMessage(`updates are cut into micro-batches of at most ${limitText(plan.limit)}; ${plan.slots} completions decode at once`);
   return {
     ...prepared,
@@ -188,7 +188,12 @@ function warmupSteps({ warmupSteps: steps, warmupRatio }: ResolvedOptions, total
   return Math.ceil(warmupRatio * totalSteps);
 }
 
-function choosePlan(config: DecoderConfig, options: ResolvedOptions, parameters: number): Plan {
+/** Tokens of the longest prompt, or what it may have at most where they are not known before. */
+function longestPrompt({ survey, prompts }: Prepared): number {
+  return survey ? survey.lengths.reduce((most, length) => Math.max(most, length), 0) : prompts.limit;
+}
+
+function choosePlan(config: DecoderConfig, options: ResolvedOptions, parameters: number, promptTokens: number): Plan {
   const bytes = bytesPerNumber('float32');
   const checkpoint = options.gradientCheckpointing === true;
   // Gradients, two moments, a frozen reference, and the packed weights of decoding.
@@ -197,7 +202,7 @@ function choosePlan(config: DecoderConfig, options: ResolvedOptions, parameters:
   const rowBytes = config.layers * 2 * config.keyValueHeads * config.headDim * options.maxCompletionLength * bytes;
   const wanted = options.numGenerations * options.promptsPerStep * options.stepsPerGeneration;
   const automatic = Math.max(1, Math.min(32, wanted, Math.floor((0.25 * available) / rowBytes)));
-  const budget = () => automaticTokenBudget(config, bytes, available, checkpoint);
+  const budget = () => automaticTokenBudget(config, bytes, available, checkpoint, promptTokens + options.numGenerations * options.maxCompletionLength);
   // A row that exceeds the budget alone is where recomputing pays.
   const needsCheckpoint = options.gradientCheckpointing === 'auto' && options.maxCompletionLength * activationBytesPerToken(config, bytes, false) > 0.4 * available;
   return {

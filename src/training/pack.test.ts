@@ -25,6 +25,12 @@ test('by tokens: the prompt counts once per micro-batch that holds some of its g
   assert.deepEqual(cutIntoMicroBatches(groups, { tokens: 1000 }), [[{ group: 0, rows: [0, 1, 2] }, { group: 1, rows: [0, 1] }]]);
 });
 
+test('by tokens: a group that fits into a micro-batch of its own is not torn', () => {
+  // 10+3+4+5 = 22 of 30; the second group's 10 do not fit behind it, though its first row would.
+  assert.deepEqual(cutIntoMicroBatches(groups, { tokens: 30 }), [[{ group: 0, rows: [0, 1, 2] }], [{ group: 1, rows: [0, 1] }]]);
+  assert.deepEqual(cutIntoMicroBatches(groups, { tokens: 32 }), [[{ group: 0, rows: [0, 1, 2] }, { group: 1, rows: [0, 1] }]]);
+});
+
 test('a row beyond the budget stands alone instead of being lost', () => {
   assert.deepEqual(cutIntoMicroBatches([{ prompt: 50, completions: [9, 9] }], { tokens: 20 }), [
     [{ group: 0, rows: [0] }],
@@ -35,7 +41,9 @@ test('a row beyond the budget stands alone instead of being lost', () => {
 test('the automatic budget follows memory, is capped, and refuses none', () => {
   const config = { layers: 2, hiddenSize: 10, intermediateSize: 20 } as Parameters<typeof automaticTokenBudget>[0];
   // 2 layers × (160 + 140) numbers × 4 bytes = 2400 bytes a token
-  assert.equal(automaticTokenBudget(config, 4, 2400 * 100, false), 40);
-  assert.equal(automaticTokenBudget(config, 4, 1e12, false), 2048);
-  assert.throws(() => automaticTokenBudget(config, 4, 100, false), /memory for activations/);
+  assert.equal(automaticTokenBudget(config, 4, 2400 * 100, false, 100), 40);
+  assert.equal(automaticTokenBudget(config, 4, 1e12, false, 100), 512);
+  assert.equal(automaticTokenBudget(config, 4, 1e12, false, 1280), 1280);
+  assert.equal(automaticTokenBudget(config, 4, 1e12, false, 5000), 2048);
+  assert.throws(() => automaticTokenBudget(config, 4, 100, false, 100), /memory for activations/);
 });

@@ -19,7 +19,8 @@ export type MicroBatchLimit = { rows: number } | { tokens: number };
 
 /**
  * Cuts groups into micro-batches, in order. A group may span several; each then holds the prompt once and some of its
- * completions. A row that alone exceeds the token budget gets a micro-batch of its own.
+ * completions. Under a token budget a group that fits into one micro-batch is not torn; a row that alone exceeds the
+ * budget gets a micro-batch of its own.
  */
 export function cutIntoMicroBatches(groups: readonly GroupLengths[], limit: MicroBatchLimit): GroupPart[][] {
   const batches: GroupPart[][] = [];
@@ -33,6 +34,8 @@ export function cutIntoMicroBatches(groups: readonly GroupLengths[], limit: Micr
     tokens = 0;
   };
   groups.forEach(({ prompt, completions }, group) => {
+    const whole = completions.reduce((sum, length) => sum + length, prompt);
+    if ('tokens' in limit && whole <= limit.tokens && tokens + whole > limit.tokens) close();
     completions.forEach((length, row) => {
       const cost = () => length + (current.at(-1)?.group === group ? 0 : prompt);
       const full = 'rows' in limit ? rows + 1 > limit.rows : tokens + cost() > limit.tokens;
@@ -47,8 +50,9 @@ export function cutIntoMicroBatches(groups: readonly GroupLengths[], limit: Micr
   return batches;
 }
 
-/** Tokens beyond which a bigger micro-batch makes nothing faster. */
-const enoughTokens = 2048;
+/** Tokens beyond which a bigger micro-batch makes nothing faster (docs/experiments.md), but for a group that it would tear. */
+const enoughTokens = 512;
+const mostTokens = 2048;
 /** Share of the available memory that activations may take; weights, gradients and optimizer states come on top. */
 const activationShare = 0.4;
 
@@ -61,12 +65,13 @@ export function activationBytesPerToken({ layers, hiddenSize, intermediateSize }
 /**
  * The token budget behind `microBatch: 'auto'`.
  *
+ * @param largestGroup tokens of the longest prompt with all its completions: torn, its prompt would be computed more than once
  * @param availableBytes memory that is free when the run starts, with weights, gradients and optimizer states taken off
  */
-export function automaticTokenBudget(config: DecoderConfig, bytesPerNumber: number, availableBytes: number, checkpoint: boolean): number {
+export function automaticTokenBudget(config: DecoderConfig, bytesPerNumber: number, availableBytes: number, checkpoint: boolean, largestGroup: number): number {
   const fits = Math.floor((activationShare * availableBytes) / activationBytesPerToken(config, bytesPerNumber, checkpoint));
   if (fits < 1) {
     throw expected('model', 'to leave memory for activations', `${(availableBytes / 1e9).toFixed(1)} GB free`, 'use a smaller model or a machine with more memory');
   }
-  return Math.min(enoughTokens, fits);
+  return Math.min(fits, mostTokens, Math.max(enoughTokens, largestGroup));
 }
