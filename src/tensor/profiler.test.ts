@@ -23,7 +23,8 @@ test('every op is recorded with its time, its bytes and the op that called it, b
   assert.ok(events.some(({ name, depth, bytes }) => name.endsWith('mm') && depth > 0 && bytes >= 64 * 16 * 4), 'the product inside linear');
   assert.ok(events.some(({ name }) => /Backward/.test(name)));
   for (const { start, duration, self } of events) {
-    assert.ok(start >= before - 5 && start + duration <= after + 5, 'times are those of performance.now()');
+    // The two clocks are read one after the other; a busy machine may pause between.
+    assert.ok(start >= before - 100 && start + duration <= after + 100, 'times are those of performance.now()');
     assert.ok(self >= -1e-9 && self <= duration + 1e-9);
   }
   assert.ok(peakBytes >= 4 * (64 * 32 + 16 * 32 + 64 * 16));
