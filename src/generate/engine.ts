@@ -128,7 +128,7 @@ class GenerationRun {
   readonly #attention: AttentionSettings[];
   readonly #requests: WaitingRequest[];
   readonly #cache: SlotCache;
-  #freeSlots: number[];
+  readonly #freeSlots: number[];
   #rows: LiveRow[] = [];
 
   constructor(decoder: Decoder, requests: readonly GenerationRequest[], options: GenerationOptions, weights: DecodingWeights) {

@@ -6,13 +6,13 @@ import { test } from 'node:test';
 import { Profile, summaryText } from './profile.ts';
 import type { ProfiledOp } from './profile.ts';
 
-const op = (name: string, start: number, duration: number, more: Partial<ProfiledOp> = {}): ProfiledOp => ({ name, start, duration, self: duration, bytes: 0, depth: 0, ...more });
+const op = (name: string, start: number, duration: number, more: Partial<ProfiledOp> = {}): ProfiledOp => ({ name, start, duration, self: duration, bytes: 0, ...more });
 
 /** Gives these lists, one per call. */
 const giving = (...lists: ProfiledOp[][]) => () => ({ ops: lists.shift() ?? [], peakBytes: 5e8 });
 
 test('calls, own time, total and mean of every op, phase by phase; what ran between phases is other', () => {
-  const profile = new Profile('unused', giving([op('copy', 5, 2), op('linear', 10, 30, { self: 10, bytes: 8 }), op('mm', 12, 20, { depth: 1 }), op('linear', 50, 10)], [op('mm', 200, 100)]));
+  const profile = new Profile('unused', giving([op('copy', 5, 2), op('linear', 10, 30, { self: 10, bytes: 8 }), op('mm', 12, 20), op('linear', 50, 10)], [op('mm', 200, 100)]));
   profile.phase('rollout', 10, 110);
   profile.phase('update', 110, 410);
   const [update, rollout, other] = profile.summary;

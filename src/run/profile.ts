@@ -15,8 +15,6 @@ export interface ProfiledOp {
   self: number;
   /** Bytes it allocated itself. */
   bytes: number;
-  /** 0 for an op that no other op called. */
-  depth: number;
 }
 
 /** Sums over the calls of one op in one phase. */
