@@ -1,6 +1,7 @@
 // Attention of one new token per row over keys that lie in two places: those of a prompt, which many rows share, and the
 // row's own. One call for all rows; as separate ops the calls cost more than the arithmetic (docs/experiments.md).
 #include "native.h"
+#include "vector.h"
 
 #include <ATen/Dispatch.h>
 #include <ATen/OpMathType.h>
@@ -9,18 +10,8 @@
 #include <torch/library.h>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <vector>
-
-// Built for the vector units of several processors; the loader takes the best that is there.
-#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__)
-#define TSRL_VECTORISED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#define TSRL_INLINE __attribute__((always_inline)) inline
-#else
-#define TSRL_VECTORISED
-#define TSRL_INLINE inline
-#endif
 
 namespace tsrl {
 namespace {
@@ -75,22 +66,10 @@ TSRL_PRODUCT(double, double)
 TSRL_PRODUCT(float, at::Half)
 TSRL_PRODUCT(float, at::BFloat16)
 
-// x[i] = exp(x[i] − top), none of which is above 0: 2ⁿ·exp(r) with the polynomial of Moshier's Cephes library, within two
-// units in the last place. The C library's function takes one number at a time.
+// x[i] = exp(x[i] − top), none of which is above 0.
 TSRL_VECTORISED void exponentials(float* x, int64_t count, float top) {
 #pragma omp simd
-  for (int64_t i = 0; i < count; i++) {
-    const float y = std::max(x[i] - top, -87.0f);
-    const int32_t n = static_cast<int32_t>(y * 1.44269504f - 0.5f);
-    const float r = y - static_cast<float>(n) * 0.693359375f + static_cast<float>(n) * 2.12194440e-4f;
-    float p = 1.9875691500e-4f;
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    x[i] = (p * r * r + r + 1.0f) * std::bit_cast<float>((n + 127) << 23);
-  }
+  for (int64_t i = 0; i < count; i++) x[i] = exponential(x[i] - top);
 }
 
 void exponentials(double* x, int64_t count, double top) {

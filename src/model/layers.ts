@@ -51,12 +51,19 @@ const applyNormWeight: Readonly<Record<NormStyle, (normed: Tensor, weight: Tenso
 
 /** x/√(mean x² + ε)·w over the last axis, in float32 whatever the dtype (Zhang & Sennrich 2019). */
 export function rmsNorm(x: Tensor, weight: Tensor, epsilon: number, style: NormStyle = 'plain'): Tensor {
+  if (ops.isFused(x)) return ops.rmsNorm(x, style === 'offset' ? ops.addScalar(weight, 1) : weight, epsilon);
   const wide = ops.to(x, 'float32');
   const scale = ops.rsqrt(ops.addScalar(ops.mean(ops.square(wide), [-1], true), epsilon));
   return applyNormWeight[style](ops.mul(wide, scale), weight, x);
 }
 
 const activations: Readonly<Record<Activation, (x: Tensor) => Tensor>> = { silu: ops.silu, geluTanh: ops.geluTanh };
+
+/** The gated unit of a feed-forward (Shazeer 2020): activation(gate)·up, [N, F] each. */
+export function gatedUnit(gate: Tensor, up: Tensor, activation: Activation): Tensor {
+  if (ops.isFused(gate)) return ops.gated(gate, up, activation === 'geluTanh');
+  return ops.mul(activations[activation](gate), up);
+}
 
 /** One decoder layer: x [N, H] → [N, H]. */
 export function decoderLayer(x: Tensor, weights: LayerNorms, project: LayerProjections, rotary: Rotary | null, attend: Attend, config: DecoderConfig): Tensor {
@@ -72,7 +79,7 @@ export function decoderLayer(x: Tensor, weights: LayerNorms, project: LayerProje
   const afterAttention = ops.add(x, norm(project.output(attended), weights.attentionOutputNorm));
 
   const [gate, up] = project.gateUp(norm(afterAttention, weights.feedForwardNorm));
-  const fed = project.down(ops.mul(activations[config.activation](gate), up));
+  const fed = project.down(gatedUnit(gate, up, config.activation));
   return ops.add(afterAttention, norm(fed, weights.feedForwardOutputNorm));
 }
 

@@ -81,6 +81,7 @@ export function rotaryTables(length: number, settings: RotarySettings, dtype: DT
 
 /** Turns each pair of each head: x [N, heads, d]. */
 export function rotate(x: Tensor, { cos, sin, wide = false }: Rotary): Tensor {
+  if (ops.isFused(x)) return ops.rotate(x, cos, sin);
   const half = cos.size(-1);
   const rest = x.size(-1) - 2 * half;
   const [a, b, passed] = ops.split(x, rest === 0 ? [half, half] : [half, half, rest], -1) as [Tensor, Tensor, Tensor?];

@@ -112,6 +112,15 @@ export const scaledDotProductAttention = (
   { mask = null, causal = false, scale }: { mask?: Tensor | null; causal?: boolean; scale: number },
 ): Tensor => dispatch('aten::scaled_dot_product_attention', [query, key, value, mask, 0, causal, scale, false]) as Tensor;
 
+/** Whether the three ops below take a tensor; each is one pass over memory, differentiable once (native/fused.cc). */
+export const isFused = (x: Tensor): boolean => x.dtype === 'float32' && x.device === 'cpu';
+/** x/√(mean x² + ε)·w over the last axis. */
+export const rmsNorm = op<(x: Tensor, weight: Tensor, epsilon: number) => Tensor>('tsrl::rms_norm');
+/** silu(gate)·up, or with gelu's tanh form; [N, F] each. */
+export const gated = op<(gate: Tensor, up: Tensor, gelu: boolean) => Tensor>('tsrl::gated');
+/** Pairs (x_i, x_{i + width/2}) of each head turned: x [N, heads, d], cos and sin [N, 1, width/2]. */
+export const rotate = op<(x: Tensor, cos: Tensor, sin: Tensor) => Tensor>('tsrl::rotate');
+
 /** Attention of one new token per row, over a shared prompt and the row's own tokens; native/decode_attention.cc says what goes in. */
 export const decodeAttention = op<
   (q: Tensor, k: Tensor, v: Tensor, keys: Tensor, values: Tensor, promptKeys: Tensor[], promptValues: Tensor[], rows: Tensor, scale: number, window: number, cap: number) => Tensor

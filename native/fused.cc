@@ -1,0 +1,264 @@
+// The pieces between a decoder layer's products, one pass over memory each, forward and back: as separate ops they take a
+// third as long as the products themselves (docs/experiments.md). For float32 on a CPU; src/model/layers.ts and rope.ts
+// have the plain twins, which everything else takes.
+#include "native.h"
+#include "vector.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/sum.h>
+#include <ATen/ops/zeros.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/library.h>
+
+#include <cmath>
+
+namespace tsrl {
+namespace {
+
+using at::Tensor;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+void require(bool holds, const char* what) {
+  if (!holds) throw std::runtime_error(std::string("expected ") + what);
+}
+
+void require_floats(std::initializer_list<const Tensor*> tensors) {
+  for (const Tensor* x : tensors) require(x->device().is_cpu() && x->scalar_type() == at::kFloat, "float32 on a CPU");
+}
+
+// The walk back knows its own values only, not their derivatives.
+void require_first_derivative() { require(!at::GradMode::is_enabled(), "no second derivative of a fused op"); }
+
+// Calls body(first, last) for parts of the rows, in parallel where there is enough to do.
+template <typename Body>
+void over_rows(int64_t rows, int64_t width, const Body& body) {
+  at::parallel_for(0, rows, std::max<int64_t>(1, (1 << 14) / std::max<int64_t>(width, 1)), body);
+}
+
+// [.., d] as rows of neighbours, a copy only if they are not.
+Tensor as_rows(const Tensor& x) { return x.contiguous().view({-1, x.size(-1)}); }
+
+Tensor with_neighbours(const Tensor& x) { return x.stride(-1) == 1 ? x : x.contiguous(); }
+
+// ---- x/√(mean x² + ε)·w
+
+TSRL_VECTORISED float norm_row(const float* x, const float* w, int64_t d, float epsilon, float* y) {
+  float squares = 0;
+#pragma omp simd reduction(+ : squares)
+  for (int64_t i = 0; i < d; i++) squares += x[i] * x[i];
+  const float scale = 1.0f / std::sqrt(squares / static_cast<float>(d) + epsilon);
+#pragma omp simd
+  for (int64_t i = 0; i < d; i++) y[i] = w[i] * (x[i] * scale);
+  return scale;
+}
+
+// dx = scale·(w·dy − x·scale²·mean(w·dy·x)), and dw += dy·x·scale.
+TSRL_VECTORISED void norm_row_back(const float* x, const float* w, const float* dy, int64_t d, float scale, float* dx, float* dw) {
+  float dot = 0;
+#pragma omp simd reduction(+ : dot)
+  for (int64_t i = 0; i < d; i++) dot += w[i] * dy[i] * x[i];
+  const float mean = dot / static_cast<float>(d) * scale * scale;
+#pragma omp simd
+  for (int64_t i = 0; i < d; i++) {
+    dx[i] = scale * (w[i] * dy[i] - x[i] * mean);
+    dw[i] += dy[i] * x[i] * scale;
+  }
+}
+
+// Rows whose weight gradients are added up together: fixed, so that the sum does not depend on the threads.
+constexpr int64_t kNormBlock = 64;
+
+struct RmsNorm : torch::autograd::Function<RmsNorm> {
+  static Tensor forward(AutogradContext* context, const Tensor& x_, const Tensor& w_, double epsilon) {
+    const Tensor x = as_rows(x_), w = w_.contiguous();
+    const int64_t rows = x.size(0), d = x.size(1);
+    require(w.dim() == 1 && w.size(0) == d, "a weight for each element of the last axis");
+    const Tensor y = at::empty({rows, d}, x.options()), scales = at::empty({rows}, x.options());
+    const float *from = x.const_data_ptr<float>(), *weight = w.const_data_ptr<float>();
+    float *to = y.data_ptr<float>(), *scale = scales.data_ptr<float>();
+    over_rows(rows, d, [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; r++) scale[r] = norm_row(from + r * d, weight, d, static_cast<float>(epsilon), to + r * d);
+    });
+    context->save_for_backward({x, w, scales});
+    return y.view(x_.sizes());
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    require_first_derivative();
+    const auto saved = context->get_saved_variables();
+    const Tensor &x = saved[0], &w = saved[1], &scales = saved[2], dy = as_rows(gradients[0]);
+    const int64_t rows = x.size(0), d = x.size(1), blocks = (rows + kNormBlock - 1) / kNormBlock;
+    const Tensor dx = at::empty_like(x), dw = at::zeros({blocks, d}, x.options());
+    const float *from = x.const_data_ptr<float>(), *weight = w.const_data_ptr<float>(), *scale = scales.const_data_ptr<float>();
+    const float* above = dy.const_data_ptr<float>();
+    float *to = dx.data_ptr<float>(), *weights = dw.data_ptr<float>();
+    over_rows(blocks, kNormBlock * d, [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin * kNormBlock; r < std::min(rows, end * kNormBlock); r++) {
+        norm_row_back(from + r * d, weight, above + r * d, d, scale[r], to + r * d, weights + r / kNormBlock * d);
+      }
+    });
+    return {dx.view(gradients[0].sizes()), dw.sum(0), Tensor()};
+  }
+};
+
+// ---- silu(gate)·up, or the tanh form of gelu
+
+TSRL_INLINE float sigmoid(float x) {
+  const float e = exponential(-std::abs(x));
+  return (x >= 0 ? 1.0f : e) / (1.0f + e);
+}
+
+// An activation and its derivative.
+struct Slope {
+  float value, derivative;
+};
+
+struct Silu {
+  static TSRL_INLINE Slope at(float x) {
+    const float s = sigmoid(x);
+    return {x * s, s * (1.0f + x * (1.0f - s))};
+  }
+};
+
+struct GeluTanh {
+  static TSRL_INLINE Slope at(float x) {
+    constexpr float a = 0.79788456080286536f, b = 0.044715f;  // √(2/π), and Hendrycks & Gimpel 2016
+    // (1 + tanh u)/2 = sigmoid(2u)
+    const float s = sigmoid(2.0f * a * (x + b * x * x * x));
+    return {x * s, s + x * s * (1.0f - s) * 2.0f * a * (1.0f + 3.0f * b * x * x)};
+  }
+};
+
+template <typename Activation>
+TSRL_INLINE void gate(const float* g, const float* u, int64_t n, float* y) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; i++) y[i] = Activation::at(g[i]).value * u[i];
+}
+
+template <typename Activation>
+TSRL_INLINE void gate_back(const float* g, const float* u, const float* dy, int64_t n, float* dg, float* du) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; i++) {
+    const Slope slope = Activation::at(g[i]);
+    dg[i] = dy[i] * u[i] * slope.derivative;
+    du[i] = dy[i] * slope.value;
+  }
+}
+
+TSRL_VECTORISED void gate_row(bool gelu, const float* g, const float* u, int64_t n, float* y) {
+  if (gelu) gate<GeluTanh>(g, u, n, y);
+  else gate<Silu>(g, u, n, y);
+}
+
+TSRL_VECTORISED void gate_row_back(bool gelu, const float* g, const float* u, const float* dy, int64_t n, float* dg, float* du) {
+  if (gelu) gate_back<GeluTanh>(g, u, dy, n, dg, du);
+  else gate_back<Silu>(g, u, dy, n, dg, du);
+}
+
+struct Gated : torch::autograd::Function<Gated> {
+  static Tensor forward(AutogradContext* context, const Tensor& gate_, const Tensor& up_, bool gelu) {
+    const Tensor g = with_neighbours(gate_), u = with_neighbours(up_);
+    const Tensor y = at::empty({g.size(0), g.size(1)}, g.options());
+    const int64_t width = g.size(1), gs = g.stride(0), us = u.stride(0);
+    const float *from = g.const_data_ptr<float>(), *up = u.const_data_ptr<float>();
+    float* to = y.data_ptr<float>();
+    over_rows(g.size(0), width, [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; r++) gate_row(gelu, from + r * gs, up + r * us, width, to + r * width);
+    });
+    context->save_for_backward({g, u});
+    context->saved_data["gelu"] = gelu;
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    require_first_derivative();
+    const auto saved = context->get_saved_variables();
+    const Tensor &g = saved[0], &u = saved[1], dy = gradients[0].contiguous();
+    const bool gelu = context->saved_data["gelu"].toBool();
+    const int64_t width = g.size(1), gs = g.stride(0), us = u.stride(0);
+    const Tensor dg = at::empty_like(dy), du = at::empty_like(dy);
+    const float *from = g.const_data_ptr<float>(), *up = u.const_data_ptr<float>(), *above = dy.const_data_ptr<float>();
+    float *to_gate = dg.data_ptr<float>(), *to_up = du.data_ptr<float>();
+    over_rows(g.size(0), width, [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; r++) {
+        gate_row_back(gelu, from + r * gs, up + r * us, above + r * width, width, to_gate + r * width, to_up + r * width);
+      }
+    });
+    return {dg, du, Tensor()};
+  }
+};
+
+// ---- each pair (xᵢ, xᵢ₊ₕ) of a head turned by its angle
+
+// `sign` is −1 on the way back: the inverse of a turn is its transpose.
+TSRL_VECTORISED void turn_head(const float* x, const float* cos, const float* sin, float sign, int64_t half, int64_t d, float* y) {
+#pragma omp simd
+  for (int64_t i = 0; i < half; i++) {
+    const float a = x[i], b = x[half + i], c = cos[i], s = sign * sin[i];
+    y[i] = a * c - b * s;
+    y[half + i] = b * c + a * s;
+  }
+  std::copy(x + 2 * half, x + d, y + 2 * half);
+}
+
+Tensor turned(const Tensor& x_, const Tensor& cos, const Tensor& sin, float sign) {
+  const Tensor x = with_neighbours(x_);
+  const int64_t tokens = x.size(0), heads = x.size(1), d = x.size(2), half = cos.size(-1);
+  const Tensor y = at::empty({tokens, heads, d}, x.options());
+  const int64_t of_token = x.stride(0), of_head = x.stride(1);
+  const float *from = x.const_data_ptr<float>(), *c = cos.const_data_ptr<float>(), *s = sin.const_data_ptr<float>();
+  float* to = y.data_ptr<float>();
+  over_rows(tokens, heads * d, [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; n++) {
+      for (int64_t h = 0; h < heads; h++) {
+        turn_head(from + n * of_token + h * of_head, c + n * half, s + n * half, sign, half, d, to + (n * heads + h) * d);
+      }
+    }
+  });
+  return y;
+}
+
+struct Rotate : torch::autograd::Function<Rotate> {
+  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& cos, const Tensor& sin) {
+    context->save_for_backward({cos, sin});
+    return turned(x, cos, sin, 1.0f);
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    require_first_derivative();
+    const auto saved = context->get_saved_variables();
+    return {turned(gradients[0], saved[0], saved[1], -1.0f), Tensor(), Tensor()};
+  }
+};
+
+// x [.., d], w [d] → [.., d]
+Tensor rms_norm(const Tensor& x, const Tensor& w, double epsilon) {
+  require_floats({&x, &w});
+  return RmsNorm::apply(x, w, epsilon);
+}
+
+// gate and up [N, F] → [N, F]
+Tensor gated(const Tensor& gate, const Tensor& up, bool gelu) {
+  require_floats({&gate, &up});
+  require(gate.dim() == 2 && gate.sizes() == up.sizes(), "gate and up [N, F]");
+  return Gated::apply(gate, up, gelu);
+}
+
+// x [N, heads, d], cos and sin [N, 1, width/2] → [N, heads, d]
+Tensor rotate(const Tensor& x, const Tensor& cos, const Tensor& sin) {
+  require_floats({&x, &cos, &sin});
+  require(x.dim() == 3 && cos.dim() == 3 && cos.size(0) == x.size(0) && cos.size(1) == 1 && 2 * cos.size(2) <= x.size(2) && cos.sizes() == sin.sizes(), "x [N, heads, d], cos and sin [N, 1, width/2]");
+  return Rotate::apply(x, cos.contiguous(), sin.contiguous());
+}
+
+}  // namespace
+}  // namespace tsrl
+
+TORCH_LIBRARY_FRAGMENT(tsrl, library) {
+  library.def("rms_norm(Tensor x, Tensor weight, float epsilon) -> Tensor", &tsrl::rms_norm);
+  library.def("gated(Tensor gate, Tensor up, bool gelu) -> Tensor", &tsrl::gated);
+  library.def("rotate(Tensor x, Tensor cos, Tensor sin) -> Tensor", &tsrl::rotate);
+}
