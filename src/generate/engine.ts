@@ -3,27 +3,19 @@
  * with whatever else is live, and leave as they end, which lets the next ones in.
  */
 import { expected } from '../errors.ts';
-import { attentionSettings } from '../model/attention.ts';
-import type { AttentionSettings } from '../model/attention.ts';
 import { disposeRotary } from '../model/decoder.ts';
 import type { Decoder } from '../model/decoder.ts';
-import { decoderInputs } from '../model/inputs.ts';
-import type { DecoderInputs } from '../model/inputs.ts';
-import { decoderLayer, rmsNorm } from '../model/layers.ts';
-import type { Attend } from '../model/layers.ts';
-import { disposeBatch, packTrees, treeAttention } from '../model/packed-batch.ts';
-import type { Rotary } from '../model/rope.ts';
 import { noGrad } from '../tensor/autograd.ts';
 import { breathe } from '../tensor/breathe.ts';
 import * as ops from '../tensor/ops.ts';
 import { uniform } from '../tensor/random.ts';
-import { keep, scope } from '../tensor/scope.ts';
-import { tensor } from '../tensor/tensor.ts';
+import { scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { decodingWeights } from './decoding-weights.ts';
-import type { DecodingWeights } from './decoding-weights.ts';
-import { addLayer, disposePromptCache, SlotCache } from './kv-cache.ts';
+import { decodingNetwork } from './decoding-network.ts';
+import type { DecodingNetwork } from './decoding-network.ts';
+import { disposePromptCache, SlotCache } from './kv-cache.ts';
 import type { PromptCache } from './kv-cache.ts';
+import { prefill, prefillBatches } from './prefill.ts';
 import { draw } from './sampler.ts';
 import type { Draws, Sampling } from './sampler.ts';
 import { StopStringWatch } from './stop.ts';
@@ -107,7 +99,7 @@ export async function generate(decoder: Decoder, requests: readonly GenerationRe
     if (ids.length > 0 && ids.length < contextLength) continue;
     throw expected('prompt', `to have 1 to ${contextLength - 1} tokens, so that one more fits the context`, `${ids.length} tokens`, 'shorten the prompt');
   }
-  const run = new GenerationRun(decoder, requests, options, await decodingWeights(decoder));
+  const run = new GenerationRun(await decodingNetwork(decoder), requests, options);
   try {
     while (!run.finished) {
       options.signal?.throwIfAborted();
@@ -121,21 +113,17 @@ export async function generate(decoder: Decoder, requests: readonly GenerationRe
 }
 
 class GenerationRun {
-  readonly #decoder: Decoder;
+  readonly #network: DecodingNetwork;
   readonly #options: GenerationOptions;
-  readonly #weights: DecodingWeights;
-  /** Of each layer. */
-  readonly #attention: AttentionSettings[];
   readonly #requests: WaitingRequest[];
   readonly #cache: SlotCache;
   readonly #freeSlots: number[];
   #rows: LiveRow[] = [];
 
-  constructor(decoder: Decoder, requests: readonly GenerationRequest[], options: GenerationOptions, weights: DecodingWeights) {
-    this.#decoder = decoder;
+  constructor(network: DecodingNetwork, requests: readonly GenerationRequest[], options: GenerationOptions) {
+    const { decoder } = network;
+    this.#network = network;
     this.#options = options;
-    this.#weights = weights;
-    this.#attention = attentionSettings(decoder);
     this.#requests = requests.map(({ ids, count }, index) => ({
       index,
       ids,
@@ -160,21 +148,34 @@ class GenerationRun {
     return this.#requests.map((request) => request.completions);
   }
 
-  /** Lets waiting completions into free slots: prefills their prompt if need be and draws their first token. */
+  /** Lets waiting completions into free slots: prefills their prompts if need be and draws their first tokens. */
   async admit(): Promise<void> {
-    for (const request of this.#requests) {
-      if (this.#freeSlots.length === 0) return;
-      const entering = Math.min(this.#freeSlots.length, request.count - request.started);
-      if (entering === 0) continue;
-      this.#options.signal?.throwIfAborted();
-      if (!request.prompt) await this.#prefill(request);
-      const rows = Array.from({ length: entering }, () => this.#newRow(request));
-      scope(() => noGrad(() => this.#take(ops.expand(request.logits!, [entering, request.logits!.size(1)]), rows)));
-      if (request.started === request.count) {
-        request.logits!.dispose();
-        request.logits = null;
+    for (let entering = this.#entering(); entering.length > 0; entering = this.#entering()) {
+      for (const batch of prefillBatches(entering.map(({ request }) => request).filter(({ prompt }) => prompt === null))) {
+        this.#options.signal?.throwIfAborted();
+        const filled = await prefill(this.#network, batch.map(({ ids }) => ids));
+        batch.forEach((request, i) => Object.assign(request, filled[i]!));
+      }
+      for (const { request, count } of entering) {
+        this.#options.signal?.throwIfAborted();
+        const rows = Array.from({ length: count }, () => this.#newRow(request));
+        scope(() => noGrad(() => this.#take(ops.expand(request.logits!, [count, request.logits!.size(1)]), rows)));
+        if (request.started === request.count) {
+          request.logits!.dispose();
+          request.logits = null;
+        }
       }
     }
+  }
+
+  /** The requests that free slots are for, and how many completions of each. */
+  #entering(): { request: WaitingRequest; count: number }[] {
+    let free = this.#freeSlots.length;
+    return this.#requests.flatMap((request) => {
+      const count = Math.min(free, request.count - request.started);
+      free -= count;
+      return count > 0 ? [{ request, count }] : [];
+    });
   }
 
   /** One token for every live row. */
@@ -182,17 +183,18 @@ class GenerationRun {
     const rows = this.#rows;
     if (rows.length === 0) return;
     const places = this.#cache.place(rows.map(({ slot, ids, request }) => ({ slot, length: ids.length, prompt: request.prompt! })));
-    let { x, rotary } = this.#embed(
+    const { decoder } = this.#network;
+    let { x, rotary } = this.#network.embed(
       rows.map((row) => row.ids.at(-1)!),
       rows.map(({ request, ids }) => request.ids.length + ids.length - 1),
     );
     try {
-      for (let i = 0; i < this.#decoder.config.layers; i++) {
-        x = this.#layer(i, x, rotary[i]!, (q, k, v) => this.#cache.attend(i, q, k, v, places, this.#attention[i]!));
+      for (let i = 0; i < decoder.config.layers; i++) {
+        x = this.#network.layer(i, x, rotary[i]!, (q, k, v, attention) => this.#cache.attend(i, q, k, v, places, attention));
         await breathe();
       }
       this.#rows = [];
-      scope(() => noGrad(() => this.#take(this.#logits(x), rows)));
+      scope(() => noGrad(() => this.#take(this.#network.logits(x), rows)));
     } finally {
       x.dispose();
       places.rows.dispose();
@@ -207,7 +209,7 @@ class GenerationRun {
       if (request.prompt) disposePromptCache(request.prompt);
       request.logits?.dispose();
     }
-    this.#weights.dispose();
+    this.#network.dispose();
   }
 
   #newRow(request: WaitingRequest): LiveRow {
@@ -224,49 +226,6 @@ class GenerationRun {
       watch: watched ? new StopStringWatch(stopStrings) : null,
       stream: watched ? textStream() : null,
     };
-  }
-
-  /** Runs the prompt once, keeping its keys and values and the logits behind it. */
-  async #prefill(request: WaitingRequest): Promise<void> {
-    const decoder = this.#decoder;
-    let { x, rotary } = this.#embed(request.ids, request.ids.map((_, i) => i));
-    const batch = packTrees([{ prompt: request.ids, completions: [] }], decoder.config.contextLength, decoder.dtype);
-    const cache: PromptCache = { keys: [], values: [] };
-    request.prompt = cache;
-    const attention = (i: number): Attend => (q, k, v) => {
-      addLayer(cache, k, v);
-      return treeAttention(batch, this.#attention[i]!)(q, k, v);
-    };
-    try {
-      for (let i = 0; i < decoder.config.layers; i++) {
-        x = this.#layer(i, x, rotary[i]!, attention(i));
-        await breathe();
-      }
-      const final = x;
-      request.logits = keep(scope(() => noGrad(() => this.#logits(ops.narrow(final, 0, request.ids.length - 1, 1)))));
-    } finally {
-      x.dispose();
-      disposeRotary(rotary);
-      disposeBatch(batch);
-    }
-  }
-
-  #embed(ids: readonly number[], positions: readonly number[]): DecoderInputs {
-    const index = (values: readonly number[]) => tensor(BigInt64Array.from(values, BigInt), [values.length]);
-    return keep(scope(() => noGrad(() => decoderInputs(this.#decoder, index(ids), index(positions)))));
-  }
-
-  /** One layer; frees its input. */
-  #layer(i: number, x: Tensor, rotary: Rotary | null, attend: Attend): Tensor {
-    const { layers, config } = this.#decoder;
-    const next = noGrad(() => keep(scope(() => decoderLayer(x, layers[i]!, this.#weights.layers[i]!, rotary, attend, config))));
-    x.dispose();
-    return next;
-  }
-
-  #logits(x: Tensor): Tensor {
-    const { finalNorm, config } = this.#decoder;
-    return this.#weights.head(rmsNorm(x, finalNorm, config.normEpsilon, config.normStyle));
   }
 
   /** Draws a token for each of these rows from logits [n, V]; those that go on are live. */
