@@ -33,8 +33,6 @@ export interface LongTailTask {
 export interface LongTailResult {
   /** Median seconds of a step with so many live completions. */
   steady: { x: number; y: number }[];
-  /** Median seconds of running a prompt. */
-  prompt: number;
   tail: { lengths: number[]; seconds: number; steps: { rows: number; seconds: number }[]; admissions: number[] };
 }
 
@@ -71,15 +69,12 @@ function grouped(rows: number): GenerationRequest[] {
 const never = new Set<number>();
 await sample(grouped(2), { stopIds: never, min: 0, max: 8 });
 const steady: LongTailResult['steady'] = [];
-const prompts: number[] = [];
 for (const rows of task.rows) {
   const { line } = await sample(grouped(rows), { stopIds: never, min: 0, max: task.measuredTokens });
   steady.push({ x: rows, y: median(line.steps.map(({ seconds }) => seconds)) });
-  // The first admission also packs the weights.
-  prompts.push(...line.admissions.slice(1));
 }
 const stopIds = new Set(Array.from({ length: Math.floor(vocabSize / task.stopEvery) }, (_, i) => i * task.stopEvery));
 const { seconds, line, lengths } = await sample(Array.from({ length: task.groups }, (_, i) => request(i, task.generations)), { stopIds, min: task.shortest - 1, max: task.longest });
-const result: LongTailResult = { steady, prompt: median(prompts), tail: { lengths, seconds, steps: line.steps, admissions: line.admissions } };
+const result: LongTailResult = { steady, tail: { lengths, seconds, steps: line.steps, admissions: line.admissions } };
 disposeModel(model);
 process.stdout.write(`${JSON.stringify(result)}\n`);

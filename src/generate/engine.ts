@@ -137,7 +137,7 @@ class GenerationRun {
     }));
     const slots = Math.min(options.slots, requests.reduce((total, { count }) => total + count, 0));
     this.#freeSlots = Array.from({ length: slots }, (_, i) => slots - 1 - i);
-    this.#cache = new SlotCache(decoder.config, decoder.dtype, slots, Math.max(...this.#requests.map(({ limit }) => limit)));
+    this.#cache = new SlotCache(decoder.config, decoder.dtype, slots);
   }
 
   get finished(): boolean {

@@ -71,7 +71,7 @@ for (const kind of kinds) {
     const before = liveTensors();
     scope(() => {
       const prompts = [promptOf(prompt), promptOf(1), promptOf(9)];
-      const cache = new SlotCache(config, 'float32', 4, 70);
+      const cache = new SlotCache(config, 'float32', 4);
       const enter = (p: number, slot: number): Row => {
         const { cache: prompt, keys, values } = prompts[p]!;
         return { slot, prompt, own: 0, keys: [...keys], values: [...values] };
@@ -98,7 +98,7 @@ test('other dtypes attend in their own precision', () => {
     const parts = [random(2, heads, d), random(2, kv, d), random(2, kv, d)] as const;
     const attend = (dtype: DType) => {
       const as = (x: Tensor) => ops.to(x, dtype);
-      const cache = new SlotCache(config, dtype, 2, 8);
+      const cache = new SlotCache(config, dtype, 2);
       const promptCache: PromptCache = { keys: [], values: [] };
       addLayer(promptCache, as(pk), as(pv));
       const places = cache.place([{ slot: 1, length: 1, prompt: promptCache }, { slot: 0, length: 1, prompt: promptCache }]);
@@ -118,11 +118,12 @@ test('other dtypes attend in their own precision', () => {
 
 test('a row without a place is refused, not written somewhere', () => {
   scope(() => {
-    const cache = new SlotCache(config, 'float32', 2, 8);
+    const cache = new SlotCache(config, 'float32', 2);
     const { cache: one } = promptOf(3);
-    const attend = (slot: number, length: number) => cache.attend(0, random(1, heads, d), random(1, kv, d), random(1, kv, d), cache.place([{ slot, length, prompt: one }]), settings);
+    const { prompts } = cache.place([{ slot: 1, length: 1, prompt: one }]);
+    const attend = (slot: number, length: number) => cache.attend(0, random(1, heads, d), random(1, kv, d), random(1, kv, d), { rows: tensor(BigInt64Array.of(BigInt(slot), BigInt(length), 0n), [1, 3]), prompts }, settings);
     assert.deepEqual(attend(1, 1).shape, [1, heads * d]);
-    for (const [slot, length] of [[2, 1], [-1, 1], [0, 0], [0, 9]] as const) assert.throws(() => attend(slot, length), /rows within slots/);
+    for (const [slot, length] of [[2, 1], [-1, 1], [0, 0], [0, 65]] as const) assert.throws(() => attend(slot, length), /rows within slots/);
     cache.dispose();
   });
 });

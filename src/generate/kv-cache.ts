@@ -5,7 +5,7 @@
 import type { AttentionSettings } from '../model/attention.ts';
 import type { DecoderConfig } from '../model/decoder-config.ts';
 import * as ops from '../tensor/ops.ts';
-import { keep, scope } from '../tensor/scope.ts';
+import { keep } from '../tensor/scope.ts';
 import { tensor } from '../tensor/tensor.ts';
 import type { DType, Tensor } from '../tensor/tensor.ts';
 
@@ -40,31 +40,31 @@ export interface StepPlaces {
   prompts: PromptCache[];
 }
 
-/** Tokens by which the slots grow when one is full. */
-const growth = 64;
+/** Tokens of a page. */
+const pageTokens = 64;
 
-/** Keys and values of completions: by layer [slots, keyValueHeads, d, capacity] and [slots, keyValueHeads, capacity, d]. */
+/**
+ * Keys and values of completions, in pages of 64 tokens for all slots. By layer and page [slots, keyValueHeads, d, 64] and
+ * [slots, keyValueHeads, 64, d]: a completion that grows takes another page, and nothing is copied.
+ */
 export class SlotCache {
   readonly #config: DecoderConfig;
   readonly #dtype: DType;
   readonly #slots: number;
-  readonly #limit: number;
+  readonly #keys: Tensor[][];
+  readonly #values: Tensor[][];
   #capacity = 0;
-  #keys: Tensor[] = [];
-  #values: Tensor[] = [];
 
-  /** @param limit most tokens a row can reach */
-  constructor(config: DecoderConfig, dtype: DType, slots: number, limit: number) {
+  constructor(config: DecoderConfig, dtype: DType, slots: number) {
     this.#config = config;
     this.#dtype = dtype;
     this.#slots = slots;
-    this.#limit = limit;
+    [this.#keys, this.#values] = [0, 1].map(() => Array.from({ length: config.layers }, (): Tensor[] => [])) as [Tensor[][], Tensor[][]];
   }
 
   /** Prepares a decode step of these rows: makes room for their newest tokens in every layer. */
   place(rows: readonly RowPlace[]): StepPlaces {
-    const longest = Math.max(...rows.map(({ length }) => length));
-    if (longest > this.#capacity) this.#grow(Math.min(this.#limit, Math.ceil(longest / growth) * growth));
+    while (rows.some(({ length }) => length > this.#capacity)) this.#addPage();
     const prompts = [...new Set(rows.map(({ prompt }) => prompt))];
     const numbers = new Map(prompts.map((prompt, i) => [prompt, i]));
     const flat = rows.flatMap(({ slot, length, prompt }) => [slot, length, numbers.get(prompt)!]);
@@ -82,29 +82,14 @@ export class SlotCache {
   }
 
   dispose(): void {
-    for (const part of [...this.#keys, ...this.#values]) part.dispose();
-    this.#keys = [];
-    this.#values = [];
+    for (const pages of [...this.#keys, ...this.#values]) for (const page of pages.splice(0)) page.dispose();
   }
 
-  #grow(capacity: number): void {
-    const { layers, keyValueHeads, headDim } = this.#config;
-    const heads = [this.#slots, keyValueHeads];
-    const renew = (caches: readonly Tensor[], shape: readonly number[], tokenAxis: number) =>
-      Array.from({ length: layers }, (_, layer) => {
-        const old = caches[layer];
-        const fresh = keep(
-          scope(() => {
-            const empty = ops.zeros(shape, this.#dtype);
-            if (old) ops.copy_(ops.narrow(empty, tokenAxis, 0, this.#capacity), old);
-            return empty;
-          }),
-        );
-        old?.dispose();
-        return fresh;
-      });
-    this.#keys = renew(this.#keys, [...heads, headDim, capacity], 3);
-    this.#values = renew(this.#values, [...heads, capacity, headDim], 2);
-    this.#capacity = capacity;
+  #addPage(): void {
+    const { keyValueHeads, headDim } = this.#config;
+    const page = (tokensByHead: readonly number[]) => keep(ops.empty([this.#slots, keyValueHeads, ...tokensByHead], this.#dtype));
+    for (const pages of this.#keys) pages.push(page([headDim, pageTokens]));
+    for (const pages of this.#values) pages.push(page([pageTokens, headDim]));
+    this.#capacity += pageTokens;
   }
 }

@@ -123,7 +123,7 @@ export const rotate = op<(x: Tensor, cos: Tensor, sin: Tensor) => Tensor>('tsrl:
 
 /** Attention of one new token per row, over a shared prompt and the row's own tokens; native/decode_attention.cc says what goes in. */
 export const decodeAttention = op<
-  (q: Tensor, k: Tensor, v: Tensor, keys: Tensor, values: Tensor, promptKeys: Tensor[], promptValues: Tensor[], rows: Tensor, scale: number, window: number, cap: number) => Tensor
+  (q: Tensor, k: Tensor, v: Tensor, keys: Tensor[], values: Tensor[], promptKeys: Tensor[], promptValues: Tensor[], rows: Tensor, scale: number, window: number, cap: number) => Tensor
 >('tsrl::decode_attention');
 // oneDNN's linear with a weight reordered once: what rollouts on a CPU use (docs/experiments.md)
 export const packLinearWeight = op<(weight: Tensor, rows: number | null) => Tensor>('mkldnn::_reorder_linear_weight');
