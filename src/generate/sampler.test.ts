@@ -70,6 +70,20 @@ test('suppression is of one row alone, and an id that the head does not have tou
   });
 });
 
+test('rows with suppressed ids among others draw what each draws alone, number for number', () => {
+  scope(() => {
+    const rows = Array.from({ length: 7 }, (_, r) => ({ uniform: (r + 0.5) / 7, seen: () => [], suppressed: r % 3 === 1 ? [2, r] : [] }));
+    const logits = tensor(normals(7 * 40, 5, 1, 3), [7, 40]);
+    const sampling = { ...plain, topK: 9 };
+    const together = draw(logits, rows, sampling, { recordEntropy: true });
+    rows.forEach((row, r) => {
+      const alone = draw(ops.narrow(logits, 0, r, 1), [row], sampling, { recordEntropy: true });
+      for (const key of ['ids', 'logprobs', 'samplerLogprobs', 'entropies'] as const) assert.equal(together[key]![r], alone[key]![0], `${key} of row ${r}`);
+    });
+    assert.equal(together.ids.length, 7);
+  });
+});
+
 test('a token of probability 0 is never drawn, whatever the uniform number', () => {
   const none = -Infinity;
   const ends = [0, 1 - 2 ** -24];

@@ -40,7 +40,37 @@ export interface Draws {
 }
 
 /** Draws one token per row from logits [n, V]. Runs inside the caller's scope. */
-export function draw(logits: Tensor, rows: readonly RowDraw[], sampling: Sampling, { recordEntropy = false } = {}): Draws {
+export function draw(logits: Tensor, rows: readonly RowDraw[], sampling: Sampling, wanted: { recordEntropy?: boolean } = {}): Draws {
+  // Rows with suppressed ids need two more passes over the vocabulary; the others shall not wait for them.
+  const [barred, free] = [true, false].map((suppresses) => rows.flatMap((row, r) => (row.suppressed.length > 0 === suppresses ? [r] : []))) as [number[], number[]];
+  if (barred.length === 0 || free.length === 0) return drawAlike(logits, rows, sampling, wanted);
+  const places = [...barred, ...free];
+  const parts = [barred, free].map((part) => {
+    const index = tensor(BigInt64Array.from(part, BigInt), [part.length]);
+    return drawAlike(ops.indexSelect(logits, 0, index), part.map((r) => rows[r]!), sampling, wanted);
+  });
+  return inPlaces(parts, places);
+}
+
+/** Joins draws of some rows and of the others; places[i] is the row of the i-th. */
+function inPlaces(parts: readonly Draws[], places: readonly number[]): Draws {
+  const joined = (pick: (draws: Draws) => ArrayLike<number>): Float32Array => {
+    const values = new Float32Array(places.length);
+    parts.flatMap((part) => Array.from(pick(part))).forEach((value, i) => (values[places[i]!] = value));
+    return values;
+  };
+  const ids: number[] = [];
+  parts.flatMap((part) => part.ids).forEach((id, i) => (ids[places[i]!] = id));
+  return {
+    ids,
+    logprobs: joined((part) => part.logprobs),
+    samplerLogprobs: joined((part) => part.samplerLogprobs),
+    entropies: parts[0]!.entropies && joined((part) => part.entropies!),
+  };
+}
+
+/** Draws for rows that all have suppressed ids, or none of which has. */
+function drawAlike(logits: Tensor, rows: readonly RowDraw[], sampling: Sampling, { recordEntropy = false }: { recordEntropy?: boolean }): Draws {
   const greedy = sampling.temperature === 0;
   const full = temperedLogprobs(logits, greedy ? 1 : sampling.temperature); // [n, V]
   const shaped = shape(logits, full, rows, sampling);
@@ -90,8 +120,12 @@ function suppress(scores: Tensor, rows: readonly RowDraw[]): Tensor {
   if (ids.length === 0) return scores;
   const size = [rows.length, ids.length];
   const columns = ops.expand(tensor(BigInt64Array.from(ids, BigInt), [1, ids.length]), size); // [n, k]
-  const barred = tensor(Uint8Array.from(rows.flatMap((row) => ids.map((id) => (row.suppressed.includes(id) ? 1 : 0)))), size, 'bool');
-  return ops.scatter(scores, 1, columns, ops.maskedFill(ops.gather(scores, 1, columns), barred, -Infinity));
+  const place = new Map(ids.map((id, i) => [id, i]));
+  const marks = new Uint8Array(rows.length * ids.length);
+  rows.forEach((row, r) => {
+    for (const id of row.suppressed) if (place.has(id)) marks[r * ids.length + place.get(id)!] = 1;
+  });
+  return ops.scatter(scores, 1, columns, ops.maskedFill(ops.gather(scores, 1, columns), tensor(marks, size, 'bool'), -Infinity));
 }
 
 function keepTopK(scores: Tensor, k: number): Tensor {
