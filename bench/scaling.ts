@@ -40,7 +40,7 @@ export interface ScalingPoint {
   x: number;
   seconds: Spread;
   gflop: number;
-  /** Seconds per second that the arithmetic takes at the measured peak, relative to the median of the axis. */
+  /** Seconds per second that the work takes at the roof, relative to the median of the axis. */
   relative: number;
   roofShare: number;
 }
@@ -119,7 +119,7 @@ export function pointsOf({ points }: Pick<Axis, 'points'>, secondsAt: (setting: 
     const seconds = spreadOf(secondsAt(setting));
     const reached = roof[setting.threads]!;
     const { flops, roofSeconds } = workOf('step', networkOf(setting), setting.shape, reached);
-    return { x, seconds, gflop: flops / 1e9, roofShare: roofSeconds / seconds.median, perWork: seconds.median / (flops / 1e9 / reached.gemmGflops) };
+    return { x, seconds, gflop: flops / 1e9, roofShare: roofSeconds / seconds.median, perWork: seconds.median / roofSeconds };
   });
   const middle = median(raw.map(({ perWork }) => perWork));
   return raw.map(({ perWork, ...point }) => ({ ...point, relative: perWork / middle }));
@@ -139,9 +139,9 @@ function report(results: readonly { name: string; label: string; points: readonl
   return `# How the time of a step grows
 
 Written by \`npm run bench -- scaling\`. Each table lets one thing grow and holds the others: ${shapeText(base)}, 135 million
-random weights, ${threads} threads. *Work* is the arithmetic that has to be done, attention's square included, in seconds at the
-measured peak of the matrix product; *time ÷ work* is relative to the median of its table, so 1.00 throughout is exactly
-linear.
+random weights, ${threads} threads. *Work* is what has to be done, in seconds at the measured roof: the arithmetic, attention's
+square included, and reading weights and cache once per decoded token where that takes longer. *Time ÷ work* is relative to the
+median of its table, so 1.00 throughout is exactly linear.
 
 ${date.slice(0, 10)}, commit ${commit ?? 'unknown'}; ${machine.cpu}; ${rounds} rounds of ${steps} steps. Peak in GFLOP/s by threads: ${peaks.join(', ')}.
 
