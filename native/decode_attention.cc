@@ -117,10 +117,6 @@ void attend(const T* q, int64_t queries, int64_t d, const std::vector<Span<T>>& 
   for (int64_t i = 0; i < queries * d; i++) out[i] = static_cast<T>(mixed[i]);
 }
 
-void require(bool holds, const char* what) {
-  if (!holds) throw std::runtime_error(std::string("expected ") + what);
-}
-
 // Appends k and v as the last token of each row and attends: q [R, heads, d], k and v [R, kv, d]; pages of keys
 // [slots, kv, d, page] and of values [slots, kv, page, d], `page` tokens after `page` tokens; rows int64 [R, 3]: slot, tokens
 // of its own with the new one, prompt; prompt keys [kv, d, P] and values [kv, P, d] each → [R, heads·d]. A window of 0 and a

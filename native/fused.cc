@@ -21,10 +21,6 @@ using at::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-void require(bool holds, const char* what) {
-  if (!holds) throw std::runtime_error(std::string("expected ") + what);
-}
-
 void require_floats(std::initializer_list<const Tensor*> tensors) {
   for (const Tensor* x : tensors) require(x->device().is_cpu() && x->scalar_type() == at::kFloat, "float32 on a CPU");
 }

@@ -6,6 +6,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <stdexcept>
 #include <string>
 
 namespace tsrl {
@@ -18,6 +19,11 @@ int64_t live_handles();
 
 at::ScalarType dtype_from_name(const std::string& name);
 const char* dtype_name(at::ScalarType dtype);
+
+// What an op of ours demands of its inputs.
+inline void require(bool holds, const char* what) {
+  if (!holds) throw std::runtime_error(std::string("expected ") + what);
+}
 
 // Runs `body` and turns whatever libtorch throws into a JavaScript error with its message, without the C++ backtrace.
 template <typename Body>

@@ -34,7 +34,7 @@ export async function decodingNetwork(decoder: Decoder): Promise<DecodingNetwork
   const attention = attentionSettings(decoder);
   return {
     decoder,
-    embed: (ids, positions) => keep(scope(() => noGrad(() => decoderInputs(decoder, int64(ids), int64(positions))))),
+    embed: (ids, positions) => keep(scope(() => noGrad(() => decoderInputs(decoder, tensor(ids, [ids.length], 'int64'), tensor(positions, [ids.length], 'int64'))))),
     layer(i, x, rotary, attend) {
       const next = noGrad(() => keep(scope(() => decoderLayer(x, layers[i]!, weights.layers[i]!, rotary, (q, k, v) => attend(q, k, v, attention[i]!), config))));
       x.dispose();
@@ -43,8 +43,4 @@ export async function decodingNetwork(decoder: Decoder): Promise<DecodingNetwork
     logits: (x) => weights.head(rmsNorm(x, finalNorm, config.normEpsilon, config.normStyle)),
     dispose: () => weights.dispose(),
   };
-}
-
-function int64(values: readonly number[]): Tensor {
-  return tensor(BigInt64Array.from(values, BigInt), [values.length]);
 }

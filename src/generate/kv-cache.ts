@@ -68,7 +68,7 @@ export class SlotCache {
     const prompts = [...new Set(rows.map(({ prompt }) => prompt))];
     const numbers = new Map(prompts.map((prompt, i) => [prompt, i]));
     const flat = rows.flatMap(({ slot, length, prompt }) => [slot, length, numbers.get(prompt)!]);
-    return { rows: tensor(BigInt64Array.from(flat, BigInt), [rows.length, 3]), prompts };
+    return { rows: tensor(flat, [rows.length, 3], 'int64'), prompts };
   }
 
   /**

@@ -46,7 +46,7 @@ export function draw(logits: Tensor, rows: readonly RowDraw[], sampling: Samplin
   if (barred.length === 0 || free.length === 0) return drawAlike(logits, rows, sampling, wanted);
   const places = [...barred, ...free];
   const parts = [barred, free].map((part) => {
-    const index = tensor(BigInt64Array.from(part, BigInt), [part.length]);
+    const index = tensor(part, [part.length], 'int64');
     return drawAlike(ops.indexSelect(logits, 0, index), part.map((r) => rows[r]!), sampling, wanted);
   });
   return inPlaces(parts, places);
@@ -119,7 +119,7 @@ function suppress(scores: Tensor, rows: readonly RowDraw[]): Tensor {
   const ids = [...new Set(rows.flatMap((row) => row.suppressed))].filter((id) => id < vocabulary);
   if (ids.length === 0) return scores;
   const size = [rows.length, ids.length];
-  const columns = ops.expand(tensor(BigInt64Array.from(ids, BigInt), [1, ids.length]), size); // [n, k]
+  const columns = ops.expand(tensor(ids, [1, ids.length], 'int64'), size); // [n, k]
   const place = new Map(ids.map((id, i) => [id, i]));
   const marks = new Uint8Array(rows.length * ids.length);
   rows.forEach((row, r) => {

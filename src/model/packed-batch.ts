@@ -206,5 +206,5 @@ function checkTree({ prompt, completions }: TokenTree, index: number, contextLen
 }
 
 function int64(values: readonly number[]): Tensor {
-  return tensor(BigInt64Array.from(values, BigInt), [values.length]);
+  return tensor(values, [values.length], 'int64');
 }
