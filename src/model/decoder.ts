@@ -18,8 +18,8 @@ import { layerName, weightShapes } from './weight-names.ts';
 export interface StoredWeights {
   names(): readonly string[];
   info(name: string): { dtype: DType; shape: readonly number[] };
-  /** A whole tensor, or the rows of its first axis from `start` up to, not including, `end`. */
-  read(name: string, rows?: { start: number; end: number }): { dtype: DType; shape: readonly number[]; bytes: Uint8Array };
+  /** A whole tensor, or the rows of its first axis from `start` up to, not including, `end`; in `memory` where the bytes fit. */
+  read(name: string, rows?: { start: number; end: number }, memory?: ArrayBuffer): { dtype: DType; shape: readonly number[]; bytes: Uint8Array };
 }
 
 /** Elements of a weight that are on their way at a time: 4 MiB of float32. A larger weight comes in pieces of whole rows. */
@@ -77,7 +77,8 @@ async function readNetwork(config: DecoderConfig, stored: StoredWeights, dtype: 
   checkWeights(stored, shapes);
   const weights = new Map<string, Tensor>();
   try {
-    for (const [name, shape] of shapes) weights.set(name, await readWeight(stored, name, shape, dtype));
+    const memory = new ArrayBuffer(8 * PIECE); // enough for float64; what is never written takes nothing
+    for (const [name, shape] of shapes) weights.set(name, await readWeight(stored, name, shape, dtype, memory));
   } catch (error) {
     for (const weight of weights.values()) weight.dispose();
     throw error;
@@ -85,8 +86,12 @@ async function readNetwork(config: DecoderConfig, stored: StoredWeights, dtype: 
   return assembleDecoder(config, weights, dtype, attention);
 }
 
-/** One weight in the dtype asked for, row by row where it is large. The caller disposes it. */
-export async function readWeight(stored: StoredWeights, name: string, shape: readonly number[], dtype: DType): Promise<Tensor> {
+/**
+ * One weight in the dtype asked for, row by row where it is large. The caller disposes it.
+ *
+ * @param memory for the pieces on their way, one after the other: garbage of several hundred MB would wait for the collector otherwise
+ */
+export async function readWeight(stored: StoredWeights, name: string, shape: readonly number[], dtype: DType, memory?: ArrayBuffer): Promise<Tensor> {
   const weight = keep(ops.empty(shape, dtype));
   const rows = shape[0]!;
   const atOnce = Math.max(1, Math.floor((PIECE * rows) / weight.length));
@@ -94,7 +99,7 @@ export async function readWeight(stored: StoredWeights, name: string, shape: rea
     for (let start = 0; start < rows; start += atOnce) {
       const end = Math.min(rows, start + atOnce);
       scope(() => {
-        const piece = stored.read(name, atOnce < rows ? { start, end } : undefined);
+        const piece = stored.read(name, atOnce < rows ? { start, end } : undefined, memory);
         ops.copy_(ops.narrow(weight, 0, start, end - start), tensorFromBytes(piece.bytes, piece.shape, piece.dtype));
       });
       await breathe();

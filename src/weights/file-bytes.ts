@@ -34,9 +34,9 @@ export function openFile(path: string): OpenFile {
   return { path, fd, size: stat.size };
 }
 
-/** Reads `length` bytes at `position` into a buffer of their own (aligned for every typed array). */
-export function readAt(file: OpenFile, position: number, length: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(length);
+/** Reads `length` bytes at `position` (aligned for every typed array) into `memory` where they fit, else into memory of their own. */
+export function readAt(file: OpenFile, position: number, length: number, memory?: ArrayBuffer): Uint8Array<ArrayBuffer> {
+  const bytes = memory && length <= memory.byteLength ? new Uint8Array(memory, 0, length) : new Uint8Array(length);
   let done = 0;
   while (done < length) {
     const got = fs.readSync(file.fd, bytes, done, Math.min(PIECE, length - done), position + done);

@@ -9,8 +9,11 @@ export interface BlockFormat {
   /** Elements per block. */
   blockSize: number;
   bytesPerBlock: number;
-  /** `bytes` holds whole blocks and starts aligned to 4; gives `blockSize` elements per block. F32 shares its memory. */
-  dequantise: (bytes: Uint8Array<ArrayBuffer>) => Float32Array<ArrayBuffer>;
+  /**
+   * `bytes` holds whole blocks and starts aligned to 4; gives `blockSize` elements per block, in `memory` where they fit.
+   * F32 shares the memory of `bytes`.
+   */
+  dequantise: (bytes: Uint8Array<ArrayBuffer>, memory?: ArrayBuffer) => Float32Array<ArrayBuffer>;
 }
 
 /**
@@ -63,13 +66,17 @@ export const OTHER_TYPES: ReadonlyMap<number, string> = new Map([
 ]);
 
 function inBlocks(name: string, blockSize: number, bytesPerBlock: number, unpack: UnpackBlock): BlockFormat {
-  const dequantise = (bytes: Uint8Array<ArrayBuffer>): Float32Array<ArrayBuffer> => {
+  const dequantise = (bytes: Uint8Array<ArrayBuffer>, memory?: ArrayBuffer): Float32Array<ArrayBuffer> => {
     const blocks = bytes.length / bytesPerBlock;
-    const out = new Float32Array(blocks * blockSize);
+    const out = float32(blocks * blockSize, memory);
     for (let block = 0; block < blocks; block++) unpack(bytes, block * bytesPerBlock, out, block * blockSize);
     return out;
   };
   return { name, blockSize, bytesPerBlock, dequantise };
+}
+
+function float32(length: number, memory: ArrayBuffer | undefined): Float32Array<ArrayBuffer> {
+  return memory && 4 * length <= memory.byteLength ? new Float32Array(memory, 0, length) : new Float32Array(length);
 }
 
 function fromFloat32(bytes: Uint8Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
@@ -77,17 +84,19 @@ function fromFloat32(bytes: Uint8Array<ArrayBuffer>): Float32Array<ArrayBuffer> 
 }
 
 /** Bits move, not numbers, so that a NaN keeps its payload. */
-function fromFloat16(bytes: Uint8Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
+function fromFloat16(bytes: Uint8Array<ArrayBuffer>, memory?: ArrayBuffer): Float32Array<ArrayBuffer> {
   const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
   const bitsOf = new Uint32Array(float16Values().buffer);
-  const bits = new Uint32Array(halves.length);
+  const out = float32(halves.length, memory);
+  const bits = new Uint32Array(out.buffer, 0, out.length);
   for (let i = 0; i < halves.length; i++) bits[i] = bitsOf[halves[i]!]!;
-  return new Float32Array(bits.buffer);
+  return out;
 }
 
-function fromBFloat16(bytes: Uint8Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
+function fromBFloat16(bytes: Uint8Array<ArrayBuffer>, memory?: ArrayBuffer): Float32Array<ArrayBuffer> {
   const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2);
-  const bits = new Uint32Array(halves.length);
+  const out = float32(halves.length, memory);
+  const bits = new Uint32Array(out.buffer, 0, out.length);
   for (let i = 0; i < halves.length; i++) bits[i] = halves[i]! << 16;
-  return new Float32Array(bits.buffer);
+  return out;
 }

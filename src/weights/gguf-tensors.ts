@@ -33,16 +33,18 @@ export function ggufTensors(gguf: GgufFile, { architecture, config }: GgufModel)
   };
   const info = (name: string): TensorInfo => ({ dtype: 'float32', shape: find(name).shape });
   const headsOf: Readonly<Record<string, unknown>> = architecture.pairedRows ? { attn_q: config.num_attention_heads, attn_k: config.num_key_value_heads } : {};
+  let blockMemory: ArrayBuffer | undefined;
   return {
     names: () => [...stored.keys()],
     info,
-    read: (name, range): RawTensor => {
+    read: (name, range, memory): RawTensor => {
       const tensor = find(name);
       const rows = range ?? { start: 0, end: tensor.shape[0]! };
       const part = partOf(tensor.name);
       const heads = headsOf[part] as number | undefined;
-      const blocks = heads === undefined ? gguf.readBlocks(tensor.name, rows) : rowsOfHeads(gguf, tensor, rows, { heads, headRows: config.head_dim as number }, read);
-      const values = tensor.format.dequantise(blocks);
+      if (memory) blockMemory ??= new ArrayBuffer(memory.byteLength); // blocks are never larger than what is in them
+      const blocks = heads === undefined ? gguf.readBlocks(tensor.name, rows, memory && blockMemory) : rowsOfHeads(gguf, tensor, rows, { heads, headRows: config.head_dim as number }, read);
+      const values = tensor.format.dequantise(blocks, memory);
       // 1 + w rounds once, when the file is made; back again is exact, and a norm that multiplies by 1 + w has its number back.
       if (architecture.normShift !== 0 && part.endsWith('norm')) for (let i = 0; i < values.length; i++) values[i]! -= architecture.normShift;
       return { dtype: 'float32', shape: [rows.end - rows.start, ...tensor.shape.slice(1)], bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) };

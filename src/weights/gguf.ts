@@ -34,7 +34,7 @@ export interface GgufFile {
   metadata: ReadonlyMap<string, GgufValue>;
   tensors: ReadonlyMap<string, GgufTensor>;
   /** The blocks of a tensor, or of some of its rows, as they lie in the file. */
-  readBlocks(name: string, rows?: RowRange): Uint8Array<ArrayBuffer>;
+  readBlocks(name: string, rows?: RowRange, memory?: ArrayBuffer): Uint8Array<ArrayBuffer>;
   close(): void;
 }
 
@@ -78,11 +78,11 @@ export function openGguf(path: string): GgufFile {
       path,
       metadata,
       tensors: byName,
-      readBlocks: (name, rows) => {
+      readBlocks: (name, rows, memory) => {
         const tensor = byName.get(name);
         if (!tensor) throw new NotFoundError(`Expected tensor \`${name}\` in \`${path}\`, got none; the file holds ${byName.size} others.`, { file: path, tensor: name });
         const part = rows ? byteRange(rows, tensor.shape, tensor.bytes) : { start: 0, length: tensor.bytes };
-        return readAt(file, tensor.start + part.start, part.length);
+        return readAt(file, tensor.start + part.start, part.length, memory);
       },
       close: () => fs.closeSync(file.fd),
     };

@@ -18,8 +18,12 @@ export const INDEX_FILE = 'model.safetensors.index.json';
 export interface TensorFile {
   names(): string[];
   info(name: string): TensorInfo;
-  /** Reads one tensor, or some of its rows; nothing else of the file enters memory. */
-  read(name: string, rows?: RowRange): RawTensor;
+  /**
+   * Reads one tensor, or some of its rows; nothing else of the file enters memory.
+   *
+   * @param memory where the bytes may lie if they fit, good until it is used again: a reader of many tensors leaves nothing behind to collect
+   */
+  read(name: string, rows?: RowRange, memory?: ArrayBuffer): RawTensor;
   close(): void;
 }
 
@@ -103,12 +107,12 @@ function openFiles(paths: string[], index: ShardIndex | null): TensorFile {
       const { dtype, shape } = find(name).tensor;
       return { dtype, shape };
     },
-    read: (name, rows) => {
+    read: (name, rows, memory) => {
       const { file, tensor } = find(name);
       const { dtype, shape, start, end } = tensor;
-      if (!rows) return { dtype, shape, bytes: readAt(file, start, end - start) };
+      if (!rows) return { dtype, shape, bytes: readAt(file, start, end - start, memory) };
       const part = byteRange(rows, shape, end - start);
-      return { dtype, shape: [rows.end - rows.start, ...shape.slice(1)], bytes: readAt(file, start + part.start, part.length) };
+      return { dtype, shape: [rows.end - rows.start, ...shape.slice(1)], bytes: readAt(file, start + part.start, part.length, memory) };
     },
     close,
   };
