@@ -32,6 +32,13 @@ const four = { prompts: 4, generations: 4, promptTokens: 128, newTokens: 64 };
 /** Name → work. */
 export const works: Readonly<Record<string, Work>> = {
   full: { program: 'grpo', part: 'step', shape: four, ours: {}, peer: {} },
+  lora: {
+    program: 'grpo',
+    part: 'step',
+    shape: four,
+    ours: { beta: 0.04, lora: { r: 16, alpha: 32, targetModules: 'all-linear' } },
+    peer: { beta: 0.04, lora: 16 },
+  },
   long: { program: 'grpo', part: 'step', shape: { prompts: 2, generations: 8, promptTokens: 256, newTokens: 128 }, ours: {}, peer: {} },
   rollout: { program: 'rollout', part: 'rollout', shape: { prompts: 32, generations: 1, promptTokens: 128, newTokens: 64 }, ours: {}, peer: {} },
   training: { program: 'grpo', part: 'update', shape: four, ours: {}, peer: {} },

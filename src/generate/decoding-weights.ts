@@ -5,8 +5,10 @@
  */
 import { capped } from '../model/attention.ts';
 import type { Decoder } from '../model/decoder.ts';
-import type { LayerProjections, LayerWeights, LinearWeights } from '../model/layers.ts';
+import type { LayerProjections, LayerWeights } from '../model/layers.ts';
 import { plainProjections } from '../model/layers.ts';
+import { rowLengths } from '../model/linear.ts';
+import type { LinearAdapter, LinearWeights } from '../model/linear.ts';
 import { headLogits } from '../model/token-logprobs.ts';
 import { noGrad } from '../tensor/autograd.ts';
 import { breathe } from '../tensor/breathe.ts';
@@ -40,7 +42,7 @@ export async function decodingWeights(decoder: Decoder): Promise<DecodingWeights
     layers.push(packedProjections(layer, decoder, pack));
     await breathe();
   }
-  const head = pack([{ weight: decoder.head, bias: null }]);
+  const head = pack([{ weight: decoder.head, bias: null, adapter: null }]);
   return {
     layers,
     head: (hidden) => capped(head(hidden), decoder.config.logitCap),
@@ -65,21 +67,61 @@ function packedProjections(layer: LayerWeights, { config }: Decoder, pack: (maps
   };
 }
 
-/** Linear maps of the same input as one product with a reordered weight. */
+/**
+ * Linear maps of the same input as one product with a reordered weight. The A of adapters are more rows of that weight;
+ * their B stand apart, so that nothing is merged: W·x and A·x come in one product, s·B·(A·x) is added to the first.
+ */
 function packLinear(maps: readonly LinearWeights[], owned: Tensor[]): (x: Tensor) => Tensor {
-  const { weight, bias } = keep(
+  const adapters = maps.flatMap(({ adapter }) => (adapter ? [adapter] : []));
+  const outputs = maps.reduce((total, { weight }) => total + weight.size(0), 0);
+  const ranks = adapters.reduce((total, { a }) => total + a.size(0), 0);
+  const { weight, bias, b } = keep(
     scope(() =>
       noGrad(() => {
-        const weights = maps.map((map) => ops.detach(map.weight));
+        const rows = [...maps.map(lengthened), ...adapters.map(({ a }) => ops.detach(a))];
         const biases = maps.flatMap((map) => (map.bias ? [ops.detach(map.bias)] : []));
+        if (biases.length > 0 && ranks > 0) biases.push(ops.zeros([ranks]));
         return {
-          weight: ops.packLinearWeight(weights.length === 1 ? weights[0]! : ops.cat(weights, 0), tunedRows),
+          weight: ops.packLinearWeight(rows.length === 1 ? rows[0]! : ops.cat(rows, 0), tunedRows),
           bias: biases.length > 0 ? ops.contiguous(ops.cat(biases, 0)) : null,
+          b: ranks > 0 ? blockDiagonal(maps, outputs, ranks) : null,
         };
       }),
     ),
   );
   owned.push(weight);
   if (bias) owned.push(bias);
-  return (x) => ops.packedLinear(x, weight, bias);
+  if (!b) return (x) => ops.packedLinear(x, weight, bias);
+  owned.push(b);
+  return (x) => {
+    const both = ops.packedLinear(x, weight, bias); // [n, outputs + ranks]
+    return ops.addmm_(ops.narrow(both, 1, 0, outputs), ops.narrow(both, 1, outputs, ranks), b);
+  };
+}
+
+/** The weight, its rows multiplied as the adapter's magnitudes say. [out, in] */
+function lengthened({ weight, adapter }: LinearWeights): Tensor {
+  const plain = ops.detach(weight);
+  return adapter?.magnitude ? ops.mul(plain, growth(weight, adapter, adapter.magnitude)) : plain;
+}
+
+/** What DoRA multiplies each row of W + s·B·A by. [out, 1] */
+function growth(weight: Tensor, adapter: LinearAdapter, magnitude: Tensor): Tensor {
+  return ops.unsqueeze(ops.div(magnitude, rowLengths(weight, adapter)), 1);
+}
+
+/** (s·B)ᵀ of each map that has an adapter, at its place among the outputs; zeros elsewhere. [ranks, outputs] */
+function blockDiagonal(maps: readonly LinearWeights[], outputs: number, ranks: number): Tensor {
+  const all = ops.zeros([ranks, outputs]);
+  let [row, column] = [0, 0];
+  for (const { weight, adapter } of maps) {
+    if (adapter) {
+      const scaled = ops.mulScalar(adapter.b, adapter.scale);
+      const own = adapter.magnitude ? ops.mul(scaled, growth(weight, adapter, adapter.magnitude)) : scaled;
+      ops.copy_(ops.narrow(ops.narrow(all, 0, row, adapter.a.size(0)), 1, column, weight.size(0)), ops.transpose(own, 0, 1));
+      row += adapter.a.size(0);
+    }
+    column += weight.size(0);
+  }
+  return all;
 }

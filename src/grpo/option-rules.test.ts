@@ -14,6 +14,7 @@ const resolve = (more: Record<string, unknown>): ReturnType<typeof resolveOption
 /** Rule → options it refuses, the option it blames, and options near them that it lets pass. */
 const refused: Record<keyof typeof refusals, [bad: Record<string, unknown>, blamed: string, good: Record<string, unknown>]> = {
   samplingIsRandom: [{ temperature: 0 }, 'temperature', { temperature: 0.1 }],
+  referenceOfAnAdapterStays: [{ lora: {}, syncRefModel: true, beta: 0.1 }, 'syncRefModel', { lora: {}, beta: 0.1 }],
   oneWarmup: [{ warmupSteps: 3, warmupRatio: 0.1 }, 'warmupRatio', { warmupSteps: 3 }],
   klInRewardNeedsBeta: [{ klPlacement: 'reward' }, 'beta', { klPlacement: 'reward', beta: 0.04 }],
   bnpoNeedsItsSplit: [{ lossType: 'bnpo' }, 'microBatch', { lossType: 'bnpo', microBatch: { rows: 4 } }],

@@ -17,6 +17,11 @@ export const refusals = {
       ? expected('temperature', 'to be above 0 in training', 0, 'greedy completions of one prompt are all alike; the default is 1')
       : null,
 
+  referenceOfAnAdapterStays: ({ lora, syncRefModel }) =>
+    lora && syncRefModel
+      ? expected('syncRefModel', 'to be false with `lora`', true, 'a mixture of the factors of two adapters is no mixture of the adapters; leave it out')
+      : null,
+
   oneWarmup: ({ warmupSteps, warmupRatio }) =>
     warmupSteps > 0 && warmupRatio > 0
       ? expected('warmupRatio', 'to be left out when `warmupSteps` is set', warmupRatio, 'keep one of the two')

@@ -251,6 +251,28 @@ const optimiser = {
   ),
   warmupSteps: option(whole(0).default(0), { meaning: 'Updates over which the learning rate rises from 0' }),
   warmupRatio: option(share().default(0), { meaning: 'The same as a share of all updates' }),
+  lora: option(
+    z
+      .strictObject({
+        r: whole(1).default(8),
+        alpha: positive().default(8),
+        dropout: notNegative().lt(1).default(0),
+        targetModules: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).nullable().default(null),
+        modulesToSave: z.array(z.string().min(1)).default([]),
+        useRslora: z.boolean().default(false),
+        useDora: z.boolean().default(false),
+        initLoraWeights: z.enum(['kaiming', 'gaussian']).default('kaiming'),
+      })
+      .nullable()
+      .default(null),
+    {
+      meaning:
+        "Trains a low-rank adapter in place of the weights (LoRA), with peft's names and numbers. `targetModules`: `'all-linear'`, names or a pattern; null takes queries and values. `modulesToSave` are trained whole",
+      written: '{ r, alpha, dropout, targetModules, modulesToSave, useRslora, useDora, initLoraWeights } | null',
+      wanted: 'to be { r, alpha, dropout, targetModules, … } or null',
+      byDefault: 'null; `{}` is r 8, alpha 8, dropout 0',
+    },
+  ),
   gradientCheckpointing: option(orAuto(z.boolean()).default('auto'), {
     meaning: "Computes each layer again in the backward pass to save memory; `'auto'`: only where memory needs it",
     wanted: "to be 'auto', true or false",
@@ -277,7 +299,6 @@ const notYet = {
   numGenerationsEval: later(null),
   rewardReplayFraction: later(0.1),
   supervision: later('outcome'),
-  lora: later(null),
   isolate: later(false),
   maxMemory: later(null),
   reportTo: laterList(),

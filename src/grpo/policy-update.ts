@@ -60,8 +60,7 @@ export async function updatePolicy(decoder: Decoder, optimizer: Optimizer, group
   // Nothing counts: every completion was cut off and masked. The update then changes nothing.
   if (!sums) return { metrics: { loss: 0, policy_loss: 0, grad_norm: 0 }, finite: true };
   const metrics = metricsOf(sums);
-  const weights = [...decoder.weights.values()];
-  const norm = await clipGradNorm(weights, settings.maxGradNorm);
+  const norm = await clipGradNorm([...decoder.trained.values()], settings.maxGradNorm);
   const finite = Number.isFinite(norm) && Number.isFinite(metrics.loss);
   if (finite) await optimizer.step(settings.learningRate);
   optimizer.zeroGrad();

@@ -9,12 +9,15 @@ import type { Rounds } from '../data/stream.ts';
 import { loadDataset, requireColumn } from '../data/source.ts';
 import type { DatasetInput } from '../data/source.ts';
 import { expected, InputError } from '../errors.ts';
-import { copyDecoder, disposeDecoder, parameterCount } from '../model/decoder.ts';
+import { copyDecoder } from '../model/copies.ts';
+import { disposeDecoder, parameterCount, trainedCount } from '../model/decoder.ts';
 import type { Decoder } from '../model/decoder.ts';
 import { decoderConfig } from '../model/families.ts';
 import type { DecoderConfig } from '../model/decoder-config.ts';
 import { bytesPerNumber, chooseDevice, chooseDType, disposeModel, openModel, readModel } from '../model/load.ts';
 import type { LoadedModel, OpenedModel } from '../model/load.ts';
+import { adaptDecoder, adapterShapes, createAdapter } from '../model/lora.ts';
+import type { LoraSettings } from '../model/lora.ts';
 import { RewardErrorMonitor } from '../rewards/error-rate.ts';
 import { Slots } from '../rewards/slots.ts';
 import { assertFreeDisk } from '../run/folder.ts';
@@ -24,6 +27,7 @@ import { AdamW } from '../training/optimizers/adamw.ts';
 import type { Optimizer } from '../training/optimizers/optimizer.ts';
 import { activationBytesPerToken, automaticTokenBudget } from '../training/pack.ts';
 import type { MicroBatchLimit } from '../training/pack.ts';
+import { elementCount } from '../weights/dtype.ts';
 import { scheduleOf } from '../training/schedule.ts';
 import type { Schedule } from '../training/schedule.ts';
 import type { ResolvedOptions } from './options.ts';
@@ -84,6 +88,7 @@ export async function prepare(options: ResolvedOptions, onMessage: (line: string
     const own = 'loaded' in model ? model.loaded : model.opened;
     const tokenizer = (options.tokenizer as Tokenizer | null) ?? own.tokenizer;
     const config = 'loaded' in model ? model.loaded.decoder.config : decoderConfig(model.opened.checkpoint.config);
+    checkAdapter(own, config, options);
     const prompts: PromptSettings = { ...options, tokenizer, limit: promptLimit(options, config.contextLength) };
     const survey = dataset.kind === 'rows' ? await surveyPrompts(dataset.rows, prompts) : null;
     const roundSize = options.promptsPerStep * options.stepsPerGeneration;
@@ -110,15 +115,18 @@ export async function start(prepared: Prepared, onMessage: (line: string) => voi
   const { options, model, tokenizer } = prepared;
   native().setThreads(options.threads ?? availableParallelism());
   const read = 'loaded' in model ? model.loaded : await readModel(model.opened, { dtype: options.dtype, attention: options.attention, onMessage });
-  const policy: LoadedModel = { ...read, tokenizer };
-  const { decoder } = policy;
-  for (const weight of decoder.weights.values()) weight.requiresGrad_();
-  const plan = choosePlan(decoder.config, options, parameterCount(decoder), longestPrompt(prepared));
+  const { lora } = options;
+  const decoder = lora ? adaptDecoder(createAdapter(read.decoder, read.reference, lora, options.seed)) : read.decoder;
+  const policy: LoadedModel = { ...read, decoder, tokenizer };
+  for (const weight of decoder.trained.values()) weight.requiresGrad_();
+  const plan = choosePlan(decoder, options, longestPrompt(prepared));
+  const [trained, all] = [trainedCount(decoder), parameterCount(decoder)];
+  onMessage(`training ${inMillions(trained)} of ${inMillions(all)} parameters (${((100 * trained) / all).toPrecision(3)}%)`);
   onMessage(`updates are cut into micro-batches of at most ${limitText(plan.limit)}; ${plan.slots} completions decode at once`);
   return {
     ...prepared,
     policy,
-    reference: options.beta === 0 ? null : copyDecoder(decoder),
+    reference: options.beta === 0 ? null : referenceOf(decoder, options),
     optimizer: makeOptimizer(decoder, options),
     plan,
     slots: new Slots(options.rewardConcurrency),
@@ -126,12 +134,20 @@ export async function start(prepared: Prepared, onMessage: (line: string) => voi
   };
 }
 
-/** Frees what `start` made. A caller's own model goes on as it came: without gradients. */
-export function freeRun({ optimizer, reference, model, policy }: Run): void {
+/** The policy as it begins. A new adapter changes nothing yet, so that the model without it is the reference: no second copy. */
+function referenceOf(decoder: Decoder, { lora, iterations }: ResolvedOptions): Decoder {
+  // A later iteration has another reference, which needs a place of its own.
+  return lora && iterations === 1 ? decoder.adapter!.base : copyDecoder(decoder);
+}
+
+/** Frees what `start` made. A caller's own model goes on as it came: without gradients, and without this run's adapter. */
+export function freeRun({ optimizer, reference, model, policy, options }: Run): void {
+  const { decoder } = policy;
   optimizer.dispose();
-  if (reference) disposeDecoder(reference);
+  if (reference && reference !== decoder.adapter?.base) disposeDecoder(reference);
   if ('opened' in model) return disposeModel(policy);
-  for (const weight of policy.decoder.weights.values()) {
+  if (options.lora) return disposeDecoder(decoder);
+  for (const weight of decoder.trained.values()) {
     weight.grad = null;
     weight.requiresGrad_(false);
   }
@@ -139,10 +155,15 @@ export function freeRun({ optimizer, reference, model, policy }: Run): void {
 
 /** Bytes that one save of a model needs on disk. */
 export function saveBytes({ model, options }: Prepared): number {
-  const bytes = bytesPerNumber(options.saveDtype ?? 'float32');
-  if ('loaded' in model) return parameterCount(model.loaded.decoder) * bytes;
-  const { checkpoint } = model.opened;
-  return checkpoint.names().reduce((total, name) => total + checkpoint.info(name).shape.reduce((product, size) => product * size, 1) * bytes, 0);
+  return savedShapes(model, options.lora).reduce((total, shape) => total + elementCount(shape), 0) * bytesPerNumber(options.saveDtype ?? 'float32');
+}
+
+/** Shapes of the tensors that training changes. */
+function savedShapes(model: Prepared['model'], lora: LoraSettings | null): (readonly number[])[] {
+  if ('loaded' in model) return lora ? [...adapterShapes(model.loaded.decoder.config, lora).values()] : [...model.loaded.decoder.trained.values()].map(({ shape }) => shape);
+  const { checkpoint, adapter } = model.opened;
+  const settings = lora ?? adapter?.settings;
+  return settings ? [...adapterShapes(decoderConfig(checkpoint.config), settings).values()] : checkpoint.names().map((name) => checkpoint.info(name).shape);
 }
 
 /** Checks that the disk holds what the run will write: the final model, one more while it is replaced, and checkpoints. */
@@ -193,12 +214,13 @@ function longestPrompt({ survey, prompts }: Prepared): number {
   return survey ? survey.lengths.reduce((most, length) => Math.max(most, length), 0) : prompts.limit;
 }
 
-function choosePlan(config: DecoderConfig, options: ResolvedOptions, parameters: number, promptTokens: number): Plan {
+function choosePlan(decoder: Decoder, options: ResolvedOptions, promptTokens: number): Plan {
+  const { config } = decoder;
   const bytes = bytesPerNumber('float32');
   const checkpoint = options.gradientCheckpointing === true;
-  // Gradients, two moments, a frozen reference, and the packed weights of decoding.
-  const copies = 4 + (options.beta === 0 ? 0 : 1);
-  const available = process.availableMemory() - parameters * bytes * copies;
+  // Of what is trained: gradients, two moments, a frozen reference. Of all weights: the packed ones of decoding.
+  const copies = 3 + (options.beta === 0 ? 0 : 1);
+  const available = process.availableMemory() - (trainedCount(decoder) * copies + parameterCount(decoder)) * bytes;
   const rowBytes = config.layers * 2 * config.keyValueHeads * config.headDim * options.maxCompletionLength * bytes;
   const wanted = options.numGenerations * options.promptsPerStep * options.stepsPerGeneration;
   const automatic = Math.max(1, Math.min(32, wanted, Math.floor((0.25 * available) / rowBytes)));
@@ -215,12 +237,24 @@ function choosePlan(config: DecoderConfig, options: ResolvedOptions, parameters:
 /** The optimizer of a run, or the caller's own. */
 export function makeOptimizer(decoder: Decoder, options: ResolvedOptions): Optimizer {
   if (options.optim !== 'adamw') return options.optim as Optimizer;
-  return new AdamW([...decoder.weights.values()], {
+  return new AdamW([...decoder.trained.values()], {
     beta1: options.adamBeta1,
     beta2: options.adamBeta2,
     epsilon: options.adamEpsilon,
     weightDecay: options.weightDecay,
   });
+}
+
+/** An adapter that cannot be made, or not be trained so, is refused before the weights are read. */
+function checkAdapter(model: LoadedModel | OpenedModel, config: DecoderConfig, { lora, syncRefModel }: ResolvedOptions): void {
+  const adapter = 'decoder' in model ? model.decoder.adapter : model.adapter;
+  if (adapter && lora) throw expected('lora', 'to be left out for a model that has an adapter, which is trained on', lora, 'remove it, or merge the adapter first');
+  if (adapter && syncRefModel) throw expected('syncRefModel', 'to be false for a model with an adapter', true, 'a mixture of the factors of two adapters is no mixture of the adapters; leave it out');
+  if (lora) adapterShapes(config, lora);
+}
+
+function inMillions(count: number): string {
+  return `${(count / 1e6).toFixed(count < 1e7 ? 2 : 1)} M`;
 }
 
 function limitText(limit: MicroBatchLimit): string {

@@ -6,7 +6,7 @@ import type { RewardFailure } from '../rewards/error-rate.ts';
 import { expected } from '../errors.ts';
 import type { InputError } from '../errors.ts';
 import { RowQueue } from '../data/row-queue.ts';
-import { mixDecoder } from '../model/decoder.ts';
+import { mixDecoder } from '../model/copies.ts';
 import { firstBonus, nextBonus } from './adaptive-entropy.ts';
 import { computeAdvantages } from './advantage.ts';
 import { fillRound } from './dynamic-sampling.ts';

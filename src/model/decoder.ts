@@ -4,12 +4,13 @@ import { keep, scope } from '../tensor/scope.ts';
 import * as ops from '../tensor/ops.ts';
 import { tensorFromBytes } from '../tensor/tensor.ts';
 import type { DType, Device, Tensor } from '../tensor/tensor.ts';
-import { noGrad } from '../tensor/autograd.ts';
 import { breathe } from '../tensor/breathe.ts';
 import type { AttentionKernel } from './attention.ts';
 import type { DecoderConfig, NormPlace } from './decoder-config.ts';
 import { decoderConfig } from './families.ts';
-import type { LayerWeights, LinearWeights } from './layers.ts';
+import type { LayerWeights } from './layers.ts';
+import type { LinearAdapter, LinearWeights } from './linear.ts';
+import type { Adapter } from './lora.ts';
 import { rotaryTables } from './rope.ts';
 import type { Rotary } from './rope.ts';
 import { layerName, weightShapes } from './weight-names.ts';
@@ -33,8 +34,12 @@ export interface Decoder {
   dtype: DType;
   device: Device;
   attention: AttentionKernel;
-  /** Every trained tensor under its Hugging Face name, each once (a tied head is the embedding). */
-  weights: Map<string, Tensor>;
+  /** Every weight under its Hugging Face name, each once (a tied head is the embedding). */
+  weights: ReadonlyMap<string, Tensor>;
+  /** What training changes: the weights, or under an adapter what it adds to them and trains in their place. */
+  trained: ReadonlyMap<string, Tensor>;
+  /** The adapter over the weights of another network; null where the weights are this network's own. */
+  adapter: Adapter | null;
   embedding: Tensor; // [V, H]
   layers: LayerWeights[];
   finalNorm: Tensor; // [H]
@@ -136,10 +141,29 @@ export function checkWeights(stored: StoredWeights, shapes: ReadonlyMap<string, 
 }
 
 /** A decoder over tensors that are already there, under the names of `weightShapes`. */
-export function assembleDecoder(config: DecoderConfig, weights: Map<string, Tensor>, dtype: DType, attention: AttentionKernel = 'sdpa'): Decoder {
+export function assembleDecoder(config: DecoderConfig, weights: ReadonlyMap<string, Tensor>, dtype: DType, attention: AttentionKernel = 'sdpa'): Decoder {
+  const embedding = weights.get('model.embed_tokens.weight')!;
+  return {
+    config,
+    dtype,
+    device: 'cpu',
+    attention,
+    weights,
+    trained: weights,
+    adapter: null,
+    embedding,
+    layers: layersOf(config, weights),
+    finalNorm: weights.get('model.norm.weight')!,
+    head: config.tiedHead ? embedding : weights.get('lm_head.weight')!,
+    rotary: rotaryOfLayers(config, dtype),
+  };
+}
+
+/** @param adapters by the names of their maps, such as `model.layers.0.self_attn.q_proj` */
+export function layersOf(config: DecoderConfig, weights: ReadonlyMap<string, Tensor>, adapters: ReadonlyMap<string, LinearAdapter> = new Map()): LayerWeights[] {
   const get = (name: string) => weights.get(name)!;
-  const linear = (name: string): LinearWeights => ({ weight: get(`${name}.weight`), bias: weights.get(`${name}.bias`) ?? null });
-  const layers = Array.from({ length: config.layers }, (_, i): LayerWeights => {
+  const linear = (name: string): LinearWeights => ({ weight: get(`${name}.weight`), bias: weights.get(`${name}.bias`) ?? null, adapter: adapters.get(name) ?? null });
+  return Array.from({ length: config.layers }, (_, i): LayerWeights => {
     const norm = (place: NormPlace) => (config.norms[place] ? get(`${layerName(i)}.${config.norms[place]}.weight`) : null);
     const headNorm = (name: string) => (config.queryKeyNorm ? get(`${layerName(i)}.self_attn.${name}.weight`) : null);
     const maps = (part: string, names: readonly string[]) => names.map((name) => linear(`${layerName(i)}.${part}.${name}`));
@@ -156,19 +180,6 @@ export function assembleDecoder(config: DecoderConfig, weights: Map<string, Tens
       feedForwardOutputNorm: norm('feedForwardOutputNorm'),
     };
   });
-  const embedding = get('model.embed_tokens.weight');
-  return {
-    config,
-    dtype,
-    device: 'cpu',
-    attention,
-    weights,
-    embedding,
-    layers,
-    finalNorm: get('model.norm.weight'),
-    head: config.tiedHead ? embedding : get('lm_head.weight'),
-    rotary: rotaryOfLayers(config, dtype),
-  };
 }
 
 /** One table for all layers that turn alike. */
@@ -183,26 +194,10 @@ function rotaryOfLayers({ rotary, contextLength }: DecoderConfig, dtype: DType):
   });
 }
 
-/** A frozen copy, as a reference policy. */
-export function copyDecoder(source: Decoder): Decoder {
-  const weights = new Map([...source.weights].map(([name, weight]) => [name, noGrad(() => keep(ops.clone(weight)))]));
-  return assembleDecoder(source.config, weights, source.dtype, source.attention);
-}
-
-/** target ← α·source + (1−α)·target, weight by weight; α = 1 copies. */
-export async function mixDecoder(target: Decoder, source: Decoder, alpha: number): Promise<void> {
-  for (const [name, weight] of target.weights) {
-    scope(() => {
-      noGrad(() => ops.lerp_(weight, source.weights.get(name)!, alpha));
-    });
-    await breathe();
-  }
-}
-
-/** Frees every tensor of a network. */
-export function disposeDecoder(decoder: Decoder): void {
-  for (const weight of decoder.weights.values()) weight.dispose();
-  disposeRotary(decoder.rotary);
+/** Frees every tensor of a network; under an adapter, those of the adapter. */
+export function disposeDecoder({ trained, adapter, rotary }: Decoder): void {
+  for (const weight of trained.values()) weight.dispose();
+  if (!adapter) disposeRotary(rotary);
 }
 
 /** Frees rotary rows that layers share. */
@@ -213,7 +208,16 @@ export function disposeRotary(rotary: readonly (Rotary | null)[]): void {
   }
 }
 
-/** Number of trained elements. */
-export function parameterCount(decoder: Decoder): number {
-  return [...decoder.weights.values()].reduce((total, weight) => total + weight.length, 0);
+/** Elements of all weights, an adapter's included. */
+export function parameterCount({ weights, trained, adapter }: Decoder): number {
+  return adapter ? parameterCount(adapter.base) + elements(trained) : elements(weights);
+}
+
+/** Elements that training changes. */
+export function trainedCount({ trained }: Decoder): number {
+  return elements(trained);
+}
+
+function elements(tensors: ReadonlyMap<string, Tensor>): number {
+  return [...tensors.values()].reduce((total, { length }) => total + length, 0);
 }

@@ -57,7 +57,7 @@ test('a row of nothing but padding is scored at its first token', async () => {
 
 test('values by hand, and the gradient of the head', () => {
   scope(() => {
-    const head = { weight: tensor([1, -2], [1, 2]).requiresGrad_(), bias: tensor([0.5]) };
+    const head = { weight: tensor([1, -2], [1, 2]).requiresGrad_(), bias: tensor([0.5]), adapter: null };
     const values = tokenValues(head, tensor([3, 1, 0, 4], [2, 2]));
     assert.deepEqual([...values.toArray()], [1.5, -7.5]);
     const [gradient] = grad([values], [head.weight], [tensor([1, 10])]);

@@ -10,7 +10,7 @@ import { tensor } from '../tensor/tensor.ts';
 import type { DType, Tensor } from '../tensor/tensor.ts';
 import { checkWeights, disposeDecoder, readTrunk, readWeight } from './decoder.ts';
 import type { Decoder, StoredWeights } from './decoder.ts';
-import type { LinearWeights } from './layers.ts';
+import type { LinearWeights } from './linear.ts';
 import { disposeBatch, packTrees } from './packed-batch.ts';
 import { hiddenStates } from './packed-pass.ts';
 
@@ -43,12 +43,12 @@ export async function readHead(kind: HeadKind, stored: StoredWeights, hiddenSize
   if (present.has(`${name}.bias`)) shapes.set(`${name}.bias`, [labels]);
   checkWeights(stored, shapes);
   const read = (part: string) => readWeight(stored, `${name}.${part}`, shapes.get(`${name}.${part}`)!, dtype);
-  return { weight: await read('weight'), bias: shapes.has(`${name}.bias`) ? await read('bias') : null };
+  return { weight: await read('weight'), bias: shapes.has(`${name}.bias`) ? await read('bias') : null, adapter: null };
 }
 
 /** A new value head that says 0 of every token until it is trained. The caller disposes its tensors. */
 export function newValueHead(hiddenSize: number, dtype: DType): LinearWeights {
-  return keep({ weight: ops.zeros([1, hiddenSize], dtype), bias: ops.zeros([1], dtype) });
+  return keep({ weight: ops.zeros([1, hiddenSize], dtype), bias: ops.zeros([1], dtype), adapter: null });
 }
 
 /** A trunk with a head. */

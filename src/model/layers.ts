@@ -1,15 +1,11 @@
 /** The pieces of a decoder layer: pure functions of tensors, shared by training and decoding. */
 import * as ops from '../tensor/ops.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { Tensor } from '../tensor/tensor.ts';
 import type { Activation, DecoderConfig, NormPlace, NormStyle } from './decoder-config.ts';
+import { multiply } from './linear.ts';
+import type { Drop, LinearWeights } from './linear.ts';
 import { rotate } from './rope.ts';
 import type { Rotary } from './rope.ts';
-
-/** Weights of one linear map: y = x·Wᵀ + b. */
-export interface LinearWeights {
-  weight: Tensor; // [out, in]
-  bias: Tensor | null; // [out]
-}
 
 /** Norms of one decoder layer; null where its family has none. */
 export type LayerNorms = Record<NormPlace, Tensor | null> & {
@@ -25,6 +21,12 @@ export interface LayerWeights extends LayerNorms {
   /** Gate and up maps, or one map that is both. */
   gateUp: LinearWeights[];
   down: LinearWeights;
+}
+
+/** Every tensor of a layer, its adapters' included. */
+export function layerTensors({ queryKeyValue, o, gateUp, down, ...norms }: LayerWeights): Tensor[] {
+  const maps = [...queryKeyValue, o, ...gateUp, down].flatMap(({ weight, bias, adapter }) => [weight, bias, adapter?.a, adapter?.b, adapter?.magnitude]);
+  return [...maps, ...Object.values(norms)].filter((tensor) => tensor instanceof Tensor);
 }
 
 /** How a layer multiplies: plainly in training, with fused and packed weights while decoding. */
@@ -83,9 +85,9 @@ export function decoderLayer(x: Tensor, weights: LayerNorms, project: LayerProje
   return ops.add(afterAttention, norm(fed, weights.feedForwardOutputNorm));
 }
 
-/** The plain projections of a layer: one product per weight, differentiable. */
-export function plainProjections(layer: LayerWeights, { heads, keyValueHeads, headDim, intermediateSize }: DecoderConfig): LayerProjections {
-  const apply = (x: Tensor, { weight, bias }: LinearWeights) => ops.linear(x, weight, bias);
+/** The plain projections of a layer: one product per weight, differentiable. `drop`: dropout of the adapters. */
+export function plainProjections(layer: LayerWeights, { heads, keyValueHeads, headDim, intermediateSize }: DecoderConfig, drop: Drop | null = null): LayerProjections {
+  const apply = (x: Tensor, map: LinearWeights) => multiply(x, map, drop);
   const parts = (x: Tensor, maps: readonly LinearWeights[], sizes: readonly number[]) =>
     maps.length === 1 ? ops.split(apply(x, maps[0]!), sizes, -1) : maps.map((map) => apply(x, map));
   const counts = [heads, keyValueHeads, keyValueHeads];

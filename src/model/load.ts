@@ -1,4 +1,6 @@
 /** From a model reference to a network in memory with its tokenizer, and back to a folder that Python loads unchanged. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { expected, InputError } from '../errors.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import type { DType, Tensor } from '../tensor/tensor.ts';
@@ -8,10 +10,13 @@ import { openCheckpoint } from '../weights/checkpoint.ts';
 import type { Checkpoint } from '../weights/checkpoint.ts';
 import { resolveModel } from '../weights/reference.ts';
 import { saveCheckpoint } from '../weights/save.ts';
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, adapterConfig, adapterEntries, openAdapter, readAdapter } from './adapter-files.ts';
+import type { OpenedAdapter } from './adapter-files.ts';
 import type { AttentionKernel } from './attention.ts';
 import type { Decoder } from './decoder.ts';
-import { disposeDecoder, readDecoder } from './decoder.ts';
+import { disposeDecoder, readDecoder, trainedCount } from './decoder.ts';
 import { decoderConfig } from './families.ts';
+import { adaptDecoder, adapterShapes } from './lora.ts';
 
 /** A network with everything that belongs to it. */
 export interface LoadedModel {
@@ -31,6 +36,8 @@ export interface LoadOptions {
   device?: string;
   attention?: AttentionKernel | 'auto';
   cacheDir?: string | null;
+  /** For an adapter: the model under it, in place of the one its config names. */
+  base?: string | null;
   /** Told what is being fetched or chosen, a line at a time. */
   onMessage?: (line: string) => void;
 }
@@ -38,17 +45,25 @@ export interface LoadOptions {
 /** A checkpoint that was found and looks right, before its weights are read. */
 export interface OpenedModel {
   reference: string;
+  /** What adapts the checkpoint, with the name of the checkpoint; null where nothing does. */
+  adapter: (OpenedAdapter & { base: string }) | null;
   checkpoint: Checkpoint;
   tokenizer: Tokenizer;
 }
 
 /** Finds a model, and reads its config, tokenizer and header: everything that can be wrong without reading weights. */
-export async function openModel(reference: string, { cacheDir, onMessage }: Pick<LoadOptions, 'cacheDir' | 'onMessage'> = {}): Promise<OpenedModel> {
-  const location = await resolveModel(reference, { ...(cacheDir ? { cacheDir } : {}), ...(onMessage ? { onMessage } : {}) });
+export async function openModel(reference: string, { cacheDir, base = null, onMessage }: Pick<LoadOptions, 'cacheDir' | 'base' | 'onMessage'> = {}): Promise<OpenedModel> {
+  const resolve = (name: string) => resolveModel(name, { ...(cacheDir ? { cacheDir } : {}), ...(onMessage ? { onMessage } : {}) });
+  const named = await resolve(reference);
+  const found = named.kind === 'folder' && !existsSync(join(named.path, 'config.json')) ? openAdapter(named.path) : null;
+  if (base !== null && !found) throw expected('base', 'to be left out for a model that is no adapter', base, 'name the adapter as the model, or remove `base`');
+  const adapter = found && { ...found, base: baseOf(found, base) };
+  const location = adapter ? await resolve(adapter.base) : named;
   const checkpoint = openCheckpoint(location);
   try {
-    decoderConfig(checkpoint.config);
-    return { reference, checkpoint, tokenizer: new Tokenizer(checkpoint.tokenizerFiles()) };
+    const config = decoderConfig(checkpoint.config);
+    if (adapter) adapterShapes(config, adapter.settings);
+    return { reference, adapter, checkpoint, tokenizer: new Tokenizer(checkpoint.tokenizerFiles()) };
   } catch (error) {
     checkpoint.close();
     throw error;
@@ -56,16 +71,33 @@ export async function openModel(reference: string, { cacheDir, onMessage }: Pick
 }
 
 /** Reads the weights of an opened model and closes its files. */
-export async function readModel({ reference, checkpoint, tokenizer }: OpenedModel, options: LoadOptions = {}): Promise<LoadedModel> {
+export async function readModel({ reference, adapter, checkpoint, tokenizer }: OpenedModel, options: LoadOptions = {}): Promise<LoadedModel> {
   try {
     chooseDevice(options.device ?? 'auto');
     const { dtype, reason } = chooseDType(options.dtype ?? 'auto');
     const attention = options.attention ?? 'auto';
     options.onMessage?.(`computing in ${dtype} on the CPU (${reason})`);
-    const decoder = await readDecoder(checkpoint.config, checkpoint, dtype, attention === 'auto' ? 'sdpa' : attention);
+    const base = await readDecoder(checkpoint.config, checkpoint, dtype, attention === 'auto' ? 'sdpa' : attention);
+    const decoder = adapter ? withAdapter(base, adapter, adapter.base) : base;
     return { reference, decoder, tokenizer, config: checkpoint.config, generationConfig: checkpoint.generationConfig };
   } finally {
     checkpoint.close();
+  }
+}
+
+/** The name of the model under an adapter. */
+function baseOf({ base, folder }: OpenedAdapter, given: string | null): string {
+  const named = given ?? base;
+  if (named === null) throw expected('base', `to be given for the adapter ${folder}, whose ${ADAPTER_CONFIG} names no model`, given, 'name the model it was trained over');
+  return named;
+}
+
+function withAdapter(base: Decoder, adapter: OpenedAdapter, baseReference: string): Decoder {
+  try {
+    return adaptDecoder(readAdapter(adapter, base, baseReference));
+  } catch (error) {
+    disposeDecoder(base);
+    throw error;
   }
 }
 
@@ -88,27 +120,37 @@ export function chooseDevice(wanted: string): string {
 
 /** Number of bytes that `saveModel` writes for the weights. */
 export function savedBytes({ decoder }: LoadedModel, dtype: DType | null): number {
-  const perNumber = bytesPerNumber(dtype ?? decoder.dtype);
-  return [...decoder.weights.values()].reduce((total, weight) => total + weight.length * perNumber, 0);
+  return trainedCount(decoder) * bytesPerNumber(dtype ?? decoder.dtype);
 }
 
-/** Writes a Hugging Face folder: config, weights, tokenizer. `dtype` null keeps the dtype in memory. */
+/** Writes a Hugging Face folder (config, weights, tokenizer), or peft's for a model with an adapter. `dtype` null keeps the dtype in memory. */
 export async function saveModel(folder: string, model: LoadedModel, dtype: DType | null = null): Promise<void> {
   const { decoder, config, generationConfig, tokenizer } = model;
   const saved = dtype ?? decoder.dtype;
+  const entry = (name: string, weight: Tensor) => ({ name, dtype: saved, shape: weight.shape, bytes: () => bytesOf(weight, saved) });
+  if (decoder.adapter) {
+    return saveCheckpoint(folder, {
+      names: { weights: ADAPTER_WEIGHTS, config: ADAPTER_CONFIG },
+      config: adapterConfig(decoder.adapter),
+      generationConfig: null,
+      tokenizerFiles: tokenizer.files,
+      tensors: adapterEntries(decoder, entry),
+    });
+  }
   // transformers 5 writes `dtype`, reads both names, and believes `dtype`.
   const { dtype: _, ...withoutDtype } = config;
   await saveCheckpoint(folder, {
     config: { ...withoutDtype, torch_dtype: saved },
     generationConfig,
     tokenizerFiles: tokenizer.files,
-    tensors: [...decoder.weights].map(([name, weight]) => ({ name, dtype: saved, shape: weight.shape, bytes: () => bytesOf(weight, saved) })),
+    tensors: [...decoder.weights].map(([name, weight]) => entry(name, weight)),
   });
 }
 
-/** Frees the network's tensors. */
+/** Frees the network's tensors, and those of the network under its adapter. */
 export function disposeModel({ decoder }: LoadedModel): void {
   disposeDecoder(decoder);
+  if (decoder.adapter) disposeDecoder(decoder.adapter.base);
 }
 
 function bytesOf(weight: Tensor, dtype: DType): Uint8Array {

@@ -12,7 +12,7 @@ import { attentionSettings } from './attention.ts';
 import { disposeRotary } from './decoder.ts';
 import type { Decoder } from './decoder.ts';
 import { decoderInputs } from './inputs.ts';
-import { decoderLayer, plainProjections, rmsNorm } from './layers.ts';
+import { decoderLayer, layerTensors, plainProjections, rmsNorm } from './layers.ts';
 import { treeAttention } from './packed-batch.ts';
 import type { PackedBatch } from './packed-batch.ts';
 
@@ -61,14 +61,16 @@ export async function trainingPass(decoder: Decoder, batch: PackedBatch, { check
     }
     walk.dispose();
   };
-  let x = keep(walk.embedded.requiresGrad_());
+  const first = firstTrainedStage(decoder);
+  const isWalked = (i: number) => i > first || decoder.embedding.requiresGrad;
+  let x = keep(walk.embedded.requiresGrad_(isWalked(0)));
   try {
     for (let i = 0; i <= count; i++) {
       const recompute = checkpoint && i < count;
       const output = recompute ? noGrad(() => stage(i, x)) : stage(i, x);
       stages.push({ input: x, output: recompute ? null : output });
       if (i === count) break;
-      x = keep(ops.detach(output).requiresGrad_());
+      x = keep(ops.detach(output).requiresGrad_(isWalked(i + 1)));
       // The detached input shares the output's memory; the output itself is the handle to the graph.
       if (recompute) output.dispose();
       await breathe();
@@ -84,10 +86,11 @@ export async function trainingPass(decoder: Decoder, batch: PackedBatch, { check
     async backward(gradient) {
       let incoming = gradient;
       try {
-        for (let i = count; i >= 0; i--) {
+        for (let i = count; i >= first; i--) {
           const current = stages[i]!;
           current.output ??= stage(i, current.input);
           current.output.backward(incoming);
+          if (!isWalked(i)) return;
           const next = keep(current.input.grad!);
           current.output.dispose();
           current.input.dispose();
@@ -102,6 +105,14 @@ export async function trainingPass(decoder: Decoder, batch: PackedBatch, { check
       }
     },
   };
+}
+
+/** The lowest stage that has something to train: a layer, the last norm behind them, or none. Below it no gradient is wanted. */
+function firstTrainedStage({ embedding, layers, finalNorm }: Decoder): number {
+  if (embedding.requiresGrad) return 0;
+  const first = layers.findIndex((layer) => layerTensors(layer).some((weight) => weight.requiresGrad));
+  if (first >= 0) return first;
+  return finalNorm.requiresGrad ? layers.length : layers.length + 1;
 }
 
 // Autograd would build a dense [V, H] gradient of the lookup and add it; adding the N rows is enough.

@@ -94,7 +94,9 @@ export const logSoftmax = op<(x: Tensor, axis: number) => Tensor>('aten::log_sof
 export const cumsum = op<(x: Tensor, axis: number) => Tensor>('aten::cumsum');
 /** Euclidean norm of all elements. */
 export const norm = op<Unary>('aten::linalg_vector_norm');
-/** The same, accumulated and given in `dtype`, for elements that are narrower. */
+/** Euclidean norm of each row: [n, m] → [n]. */
+export const rowNorms = (x: Tensor): Tensor => dispatch('aten::linalg_vector_norm', [x, 2, [1]]) as Tensor;
+/** The norm of all elements, accumulated and given in `dtype`, for elements that are narrower. */
 export const normIn = (x: Tensor, dtype: DType): Tensor => dispatch('aten::linalg_vector_norm', [x, 2, null, false, dtype]) as Tensor;
 export const sort = (x: Tensor, axis: number, descending: boolean): [values: Tensor, indices: Tensor] =>
   dispatch('aten::sort', [x, axis, descending]) as [Tensor, Tensor];

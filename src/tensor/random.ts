@@ -61,6 +61,16 @@ export function uniform({ seed, step, prompt, sample, token }: DrawKey): number 
   return (word >>> 8) / 2 ** 24;
 }
 
+/** `count` uniform numbers in [0, 1), of 24 bits each. */
+export function uniforms(count: number, seed: number, stream: number): Float32Array {
+  const values = new Float32Array(count);
+  for (let i = 0; i < count; i += 4) {
+    const words = philox([i, stream, 1, 0], [seed, purpose.initialisation]);
+    for (let j = i; j < Math.min(count, i + 4); j++) values[j] = (words[j - i]! >>> 8) / 2 ** 24;
+  }
+  return values;
+}
+
 /** `count` normal numbers with mean 0 and standard deviation `std`, by Box and Muller. */
 export function normals(count: number, std: number, seed: number, stream: number): Float32Array {
   const values = new Float32Array(count);

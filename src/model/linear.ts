@@ -1,0 +1,51 @@
+/** One linear map of a layer, with or without a low-rank adapter (LoRA: Hu et al. 2021, arXiv 2106.09685). */
+import { noGrad } from '../tensor/autograd.ts';
+import * as ops from '../tensor/ops.ts';
+import { scope } from '../tensor/scope.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+
+/** Weights of one linear map: y = x·Wᵀ + b. */
+export interface LinearWeights {
+  weight: Tensor; // [out, in]
+  bias: Tensor | null; // [out]
+  /** What is trained in place of the weight; null where nothing is added. */
+  adapter: LinearAdapter | null;
+}
+
+/** The change of one linear map: W becomes W + s·B·A, which is never formed while training. */
+export interface LinearAdapter {
+  a: Tensor; // [r, in]
+  b: Tensor; // [out, r]
+  /** s: α/r, or α/√r where ranks are stabilised (rsLoRA: Kalajdzievski 2023, arXiv 2312.03732). */
+  scale: number;
+  /** Lengths that the rows of W + s·B·A are given (DoRA: Liu et al. 2024, arXiv 2402.09353); null leaves them. [out] */
+  magnitude: Tensor | null;
+}
+
+/** Zeroes some inputs of an adapter while training: [N, in] → [N, in]. */
+export type Drop = (x: Tensor, adapter: LinearAdapter) => Tensor;
+
+/** x [N, in] → [N, out]. What `drop` takes away, the adapter alone does not see. */
+export function multiply(x: Tensor, { weight, bias, adapter }: LinearWeights, drop: Drop | null = null): Tensor {
+  if (!adapter) return ops.linear(x, weight, bias);
+  const { a, b, scale, magnitude } = adapter;
+  const seen = drop ? drop(x, adapter) : x;
+  const change = ops.linear(ops.mulScalar(ops.linear(seen, a), scale), b);
+  if (!magnitude) return ops.add(ops.linear(x, weight, bias), change);
+  const lengthen = ops.div(magnitude, rowLengths(weight, adapter)); // [out]
+  const kept = ops.linear(x, weight);
+  // As in peft, what is dropped keeps its old length: x·Wᵀ + (g − 1)·x'·Wᵀ + g·s·x'·(BA)ᵀ.
+  const seenThrough = drop ? ops.linear(seen, weight) : kept;
+  const scaled = ops.add(ops.sub(kept, seenThrough), ops.mul(ops.add(seenThrough, change), lengthen));
+  return bias ? ops.add(scaled, bias) : scaled;
+}
+
+/** Length of each row of W + s·B·A, as a constant: the gradient does not go through it (DoRA, section 4.3). [out] */
+export function rowLengths(weight: Tensor, adapter: LinearAdapter): Tensor {
+  return noGrad(() => scope(() => ops.rowNorms(adaptedWeight(weight, adapter))));
+}
+
+/** W + s·B·A, rows not yet given their lengths. [out, in] */
+export function adaptedWeight(weight: Tensor, { a, b, scale }: Pick<LinearAdapter, 'a' | 'b' | 'scale'>): Tensor {
+  return ops.add(weight, ops.matmul(b, a), scale);
+}

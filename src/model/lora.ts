@@ -1,0 +1,185 @@
+/** A low-rank adapter over a network: which maps it changes, how it begins, and the network that has it. Numbers and names are those of Python's peft. */
+import { expected } from '../errors.ts';
+import { noGrad } from '../tensor/autograd.ts';
+import * as ops from '../tensor/ops.ts';
+import { normals, uniforms } from '../tensor/random.ts';
+import { keep, scope } from '../tensor/scope.ts';
+import { tensor } from '../tensor/tensor.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import type { DecoderConfig } from './decoder-config.ts';
+import { layersOf } from './decoder.ts';
+import type { Decoder } from './decoder.ts';
+import { rowLengths } from './linear.ts';
+import type { LinearAdapter } from './linear.ts';
+import { weightShapes } from './weight-names.ts';
+
+/** What a user asks of an adapter. */
+export interface LoraSettings {
+  /** Rank of the change. */
+  r: number;
+  /** The change is multiplied by alpha/r. */
+  alpha: number;
+  /** Share of the inputs that an adapter does not see while training. */
+  dropout: number;
+  /** `'all-linear'`: every linear map of the layers; a list: maps whose name is or ends in one of these; a text: a pattern for whole names; null: queries and values. */
+  targetModules: string | readonly string[] | null;
+  /** Modules that are trained whole, such as `lm_head`. */
+  modulesToSave: readonly string[];
+  /** alpha/√r in place of alpha/r (Kalajdzievski 2023, arXiv 2312.03732). */
+  useRslora: boolean;
+  /** Lengths of the rows are trained beside their directions (Liu et al. 2024, arXiv 2402.09353). */
+  useDora: boolean;
+  /** How A begins; B begins at 0, so that nothing changes at first. */
+  initLoraWeights: 'kaiming' | 'gaussian';
+}
+
+/** An adapter in memory. */
+export interface Adapter {
+  settings: LoraSettings;
+  /** The network under it, whose weights it shares. */
+  base: Decoder;
+  /** The base as the user named it. */
+  baseReference: string;
+  /** By the names of their maps, such as `model.layers.0.self_attn.q_proj`. */
+  maps: ReadonlyMap<string, LinearAdapter>;
+  /** Weights that are trained whole, in place of the base's. */
+  saved: ReadonlyMap<string, Tensor>;
+}
+
+/** A network with an adapter over another's weights. What both share belongs to the base. */
+export function adaptDecoder(adapter: Adapter): Decoder {
+  const { base, maps, saved } = adapter;
+  const weights = new Map([...base.weights, ...saved]);
+  return {
+    ...base,
+    weights,
+    trained: new Map([...adapterTensors(maps), ...saved]),
+    adapter,
+    layers: layersOf(base.config, weights, maps),
+    embedding: weights.get('model.embed_tokens.weight')!,
+    finalNorm: weights.get('model.norm.weight')!,
+    // As in peft, a tied head stays what it was when the embedding is trained, unless it is trained itself.
+    head: saved.get('lm_head.weight') ?? base.head,
+  };
+}
+
+/** A new adapter that changes nothing yet. The caller disposes its tensors, through the network that gets it. */
+export function createAdapter(base: Decoder, baseReference: string, settings: LoraSettings, seed: number): Adapter {
+  checkSettings(settings);
+  const targets = targetMaps(base.config, settings);
+  const maps = new Map(targets.map((name, i) => [name, newMap(base, name, settings, (shape) => firstA(shape, settings, seed, i))]));
+  const saved = new Map(savedNames(base.config, settings).map((name) => [name, noGrad(() => keep(ops.clone(base.weights.get(name) ?? base.head)))]));
+  return { settings, base, baseReference, maps, saved };
+}
+
+function newMap(base: Decoder, name: string, settings: LoraSettings, first: (shape: [number, number]) => Float32Array): LinearAdapter {
+  const weight = base.weights.get(`${name}.weight`)!;
+  const [out, input] = weight.shape as [number, number];
+  const shape: [number, number] = [settings.r, input];
+  const a = keep(scope(() => ops.to(tensor(first(shape), shape), base.dtype)));
+  const b = keep(ops.zeros([out, settings.r], base.dtype));
+  const map = { a, b, scale: scaleOf(settings), magnitude: null };
+  return settings.useDora ? { ...map, magnitude: keep(rowLengths(weight, map)) } : map;
+}
+
+/** A of one map, as peft's `reset_lora_parameters`: uniform within ±1/√in, or normal with deviation 1/r. */
+function firstA([r, input]: [number, number], { initLoraWeights }: LoraSettings, seed: number, stream: number): Float32Array {
+  if (initLoraWeights === 'gaussian') return normals(r * input, 1 / r, seed, stream);
+  const bound = 1 / Math.sqrt(input);
+  return uniforms(r * input, seed, stream).map((u) => bound * (2 * u - 1));
+}
+
+/** What B·A·x is multiplied by. */
+export function scaleOf({ r, alpha, useRslora }: Pick<LoraSettings, 'r' | 'alpha' | 'useRslora'>): number {
+  return alpha / (useRslora ? Math.sqrt(r) : r);
+}
+
+/** A frozen copy over the same base. */
+export function copyAdapter({ maps, saved, ...shared }: Adapter): Adapter {
+  const copy = (x: Tensor) => noGrad(() => keep(ops.clone(x)));
+  return {
+    ...shared,
+    maps: new Map([...maps].map(([name, { a, b, scale, magnitude }]) => [name, { a: copy(a), b: copy(b), scale, magnitude: magnitude && copy(magnitude) }])),
+    saved: new Map([...saved].map(([name, weight]) => [name, copy(weight)])),
+  };
+}
+
+/** The tensors of adapted maps under peft's names, without its prefix. */
+function adapterTensors(maps: ReadonlyMap<string, LinearAdapter>): [string, Tensor][] {
+  return [...maps].flatMap(([name, { a, b, magnitude }]): [string, Tensor][] => [
+    [`${name}.lora_A.weight`, a],
+    [`${name}.lora_B.weight`, b],
+    ...(magnitude ? [[`${name}.lora_magnitude_vector`, magnitude] as [string, Tensor]] : []),
+  ]);
+}
+
+/** Names of the maps that are adapted, in the order of the network. */
+export function targetMaps(config: DecoderConfig, { targetModules, modulesToSave }: Pick<LoraSettings, 'targetModules' | 'modulesToSave'>): string[] {
+  const all = linearMaps(config).filter((name) => !modulesToSave.some((module) => isModule(name, module)));
+  const wanted = targetModules ?? (config.fusedProjections ? ['qkv_proj'] : ['q_proj', 'v_proj']);
+  if (wanted === 'all-linear') return all;
+  const known = [...new Set(all.map((name) => name.split('.').at(-1)))].join(', ');
+  const refuse = () => expected('lora.targetModules', `to name linear maps of the layers (${known})`, wanted, "correct the name, or use 'all-linear'");
+  if (typeof wanted === 'string') {
+    const pattern = patternOf(wanted);
+    const found = all.filter((name) => pattern.test(name));
+    if (found.length === 0) throw refuse();
+    return found;
+  }
+  if (wanted.length === 0 || wanted.some((module) => !all.some((name) => isModule(name, module)))) throw refuse();
+  return all.filter((name) => wanted.some((module) => isModule(name, module)));
+}
+
+function patternOf(text: string): RegExp {
+  try {
+    return new RegExp(`^(?:${text})$`);
+  } catch {
+    throw expected('lora.targetModules', 'to be a regular expression for whole names', text, 'correct it, or give a list of names');
+  }
+}
+
+/** Weights and biases of the modules that are trained whole. */
+export function savedNames(config: DecoderConfig, { modulesToSave }: Pick<LoraSettings, 'modulesToSave'>): string[] {
+  const names = [...networkShapes(config).keys()];
+  return modulesToSave.flatMap((module) => {
+    // peft's rule: `norm` is every module whose name ends so, `input_layernorm` among them.
+    const found = names.filter((name) => name.replace(/\.[^.]+$/, '').endsWith(module));
+    if (found.length === 0) throw expected('lora.modulesToSave', 'to name modules of the network', module, 'name such as `lm_head`, `embed_tokens` or `norm`');
+    return found;
+  });
+}
+
+/** Names and shapes of all tensors of an adapter, without peft's prefix. */
+export function adapterShapes(config: DecoderConfig, settings: LoraSettings): Map<string, number[]> {
+  const weights = networkShapes(config);
+  const { r, useDora } = settings;
+  return new Map([
+    ...targetMaps(config, settings).flatMap((name): [string, number[]][] => {
+      const [out, input] = weights.get(`${name}.weight`) as [number, number];
+      const magnitude: [string, number[]][] = useDora ? [[`${name}.lora_magnitude_vector`, [out]]] : [];
+      return [[`${name}.lora_A.weight`, [r, input]], [`${name}.lora_B.weight`, [out, r]], ...magnitude];
+    }),
+    ...savedNames(config, settings).map((name): [string, number[]] => [name, weights.get(name)!]),
+  ]);
+}
+
+/** Names and shapes of all weights; a tied head is no weight of its own, but can become one. */
+function networkShapes(config: DecoderConfig): Map<string, number[]> {
+  return new Map([['lm_head.weight', [config.vocabSize, config.hiddenSize]], ...weightShapes(config)]);
+}
+
+/** Names of the linear maps of all layers. */
+function linearMaps(config: DecoderConfig): string[] {
+  return [...weightShapes(config)].filter(([name, shape]) => shape.length === 2 && name.startsWith('model.layers.')).map(([name]) => name.slice(0, -'.weight'.length));
+}
+
+/** peft's rule: the whole name, or its end. */
+function isModule(name: string, module: string): boolean {
+  return name === module || name.endsWith(`.${module}`);
+}
+
+function checkSettings({ r, alpha, dropout }: LoraSettings): void {
+  if (!(Number.isInteger(r) && r >= 1)) throw expected('lora.r', 'to be a whole number, 1 or more', r, 'use 8 or 16');
+  if (!(Number.isFinite(alpha) && alpha > 0)) throw expected('lora.alpha', 'to be above 0', alpha, 'use once or twice `lora.r`');
+  if (!(dropout >= 0 && dropout < 1)) throw expected('lora.dropout', 'to be 0 or more and below 1', dropout, 'use 0, or 0.05');
+}
