@@ -19,6 +19,8 @@ export { lengthReward } from './rewards/length.ts';
 export { LanguageModel, loadModel } from './language-model.ts';
 export type { GenerateOptions, Generation, ScoredCompletions } from './language-model.ts';
 export type { LoadOptions } from './model/load.ts';
+export type { LoraSettings } from './model/lora.ts';
+export type { MergeConsent } from './model/merge.ts';
 export { initModel } from './model/init.ts';
 export type { InitOptions, ModelSizes } from './model/init.ts';
 export { Tokenizer } from './text/tokenizer.ts';

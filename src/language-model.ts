@@ -1,11 +1,16 @@
 /** A language model for programs: generate, score, save. A face over the rooms, not a room. */
 import { availableParallelism } from 'node:os';
-import { InputError, expected } from './errors.ts';
+import { InputError, NotFoundError, expected } from './errors.ts';
 import { generate } from './generate/engine.ts';
 import { StopStringFilter, cutAtStop } from './generate/stop.ts';
+import { openAdapter, readAdapter } from './model/adapter-files.ts';
+import { disposeDecoder } from './model/decoder.ts';
 import type { Decoder } from './model/decoder.ts';
 import { disposeModel, loadNetwork, saveModel } from './model/load.ts';
 import type { LoadedModel, LoadOptions } from './model/load.ts';
+import { adaptDecoder } from './model/lora.ts';
+import { mergeModel } from './model/merge.ts';
+import type { MergeConsent } from './model/merge.ts';
 import { disposeBatch, packTrees } from './model/packed-batch.ts';
 import { native } from './tensor/binding.ts';
 import { tensor } from './tensor/tensor.ts';
@@ -84,14 +89,19 @@ export class LanguageModel implements LoadedModel {
   readonly tokenizer: Tokenizer;
   readonly config: LoadedModel['config'];
   readonly generationConfig: LoadedModel['generationConfig'];
+  readonly quantised: LoadedModel['quantised'];
+  /** Whether the network under the adapter is another model's. */
+  readonly #sharesBase: boolean;
   readonly #onMessage: ((line: string) => void) | undefined;
 
-  constructor(loaded: LoadedModel, onMessage?: (line: string) => void) {
+  constructor(loaded: LoadedModel, onMessage?: (line: string) => void, { sharesBase = false } = {}) {
     this.reference = loaded.reference;
     this.decoder = loaded.decoder;
     this.tokenizer = loaded.tokenizer;
     this.config = loaded.config;
     this.generationConfig = loaded.generationConfig;
+    this.quantised = loaded.quantised;
+    this.#sharesBase = sharesBase;
     this.#onMessage = onMessage;
   }
 
@@ -153,14 +163,41 @@ export class LanguageModel implements LoadedModel {
     return spreadRows(completionIds.map((ids) => ids.length), scored);
   }
 
-  /** Writes a folder in Hugging Face layout. `dtype` left out keeps the type in memory. */
+  /**
+   * The same network under another adapter, of which there may be several at a time. The weights are shared: dispose this
+   * model last.
+   *
+   * @param folder an adapter in peft's layout
+   * @throws NotFoundError when there is none; FileFormatError when it does not fit
+   */
+  withAdapter(folder: string): LanguageModel {
+    const opened = openAdapter(folder);
+    if (!opened) throw new NotFoundError(`Expected \`${folder}\` to hold an adapter, got no adapter_config.json; name the folder that peft or \`save\` wrote.`, { folder });
+    const base = this.decoder.adapter?.base ?? this.decoder;
+    const decoder = adaptDecoder(readAdapter(opened, base, this.decoder.adapter?.baseReference ?? this.reference));
+    const { tokenizer, config, generationConfig, quantised } = this;
+    return new LanguageModel({ reference: folder, decoder, tokenizer, config, generationConfig, quantised }, this.#onMessage, { sharesBase: true });
+  }
+
+  /**
+   * A model of its own with the adapter in its weights: base + adapter in float32, then cast to the type in memory. This
+   * one stays as it is.
+   *
+   * @throws InputError for a model without an adapter, and unless it is said, for a quantised base or one that holds the adapter already
+   */
+  async merge(consent: MergeConsent = {}): Promise<LanguageModel> {
+    return new LanguageModel(await mergeModel(this, consent), this.#onMessage);
+  }
+
+  /** Writes a folder in Hugging Face layout, or in peft's for an adapter. `dtype` left out keeps the type in memory. */
   async save(folder: string, { dtype = null }: { dtype?: DType | null } = {}): Promise<void> {
     await saveModel(folder, this, dtype);
   }
 
-  /** Frees the weights. */
+  /** Frees the weights; of a model from `withAdapter`, those of the adapter. */
   dispose(): void {
-    disposeModel(this);
+    if (this.#sharesBase) disposeDecoder(this.decoder);
+    else disposeModel(this);
   }
 
   #read(prompt: string | readonly Message[] | readonly number[], options: GenerateOptions): { text: string; ids: readonly number[] } {

@@ -10,12 +10,15 @@ import { adapterConfig, adapterEntries, openAdapter, readAdapter } from '../src/
 import { copyDecoder } from '../src/model/copies.ts';
 import { disposeDecoder, readDecoder } from '../src/model/decoder.ts';
 import type { Decoder } from '../src/model/decoder.ts';
+import { disposeModel } from '../src/model/load.ts';
 import { adaptDecoder } from '../src/model/lora.ts';
+import { mergeModel } from '../src/model/merge.ts';
 import { disposeBatch, packTrees } from '../src/model/packed-batch.ts';
 import type { TokenTree } from '../src/model/packed-batch.ts';
 import { native } from '../src/tensor/binding.ts';
 import { liveTensors } from '../src/tensor/scope.ts';
 import { tensor } from '../src/tensor/tensor.ts';
+import type { Tokenizer } from '../src/text/tokenizer.ts';
 import { accumulateGradient, scoreBatch } from '../src/training/update.ts';
 import { openCheckpoint } from '../src/weights/checkpoint.ts';
 import { openSafetensors } from '../src/weights/safetensors.ts';
@@ -35,6 +38,7 @@ interface Expected {
   temperature: number;
   trees: TokenTree[];
   logprobs: number[];
+  merged: number[];
   logprobWeights: number[];
 }
 
@@ -116,6 +120,13 @@ for (const name of names) {
       assert.equal(copy.adapter!.base, base);
       close(await scores(copy, expected), await scores(decoder, expected), 0);
       disposeDecoder(copy);
+    });
+
+    test('merged log-probabilities to 1e-5 of those that peft merged', async () => {
+      const loaded = { reference: name, decoder, tokenizer: null as unknown as Tokenizer, config: {}, generationConfig: null, quantised: null };
+      const merged = await mergeModel(loaded);
+      close(await scores(merged.decoder, expected), expected.merged, 1e-5);
+      disposeModel(merged);
     });
 
     test('written again it has the same names and bits, and opens as the same', async () => {

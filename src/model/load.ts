@@ -17,6 +17,8 @@ import type { Decoder } from './decoder.ts';
 import { disposeDecoder, readDecoder, trainedCount } from './decoder.ts';
 import { decoderConfig } from './families.ts';
 import { adaptDecoder, adapterShapes } from './lora.ts';
+import { mergedConfig, mergedNames, mergedWeight } from './merge.ts';
+import type { MergeConsent } from './merge.ts';
 
 /** A network with everything that belongs to it. */
 export interface LoadedModel {
@@ -27,6 +29,8 @@ export interface LoadedModel {
   /** `config.json` as it was read. */
   config: Readonly<Record<string, unknown>>;
   generationConfig: Readonly<Record<string, unknown>> | null;
+  /** Block formats in which the file of the base holds weights (`Q4_1`), or null where it holds them whole. */
+  quantised: string | null;
 }
 
 /** Where and how a model is loaded. */
@@ -79,7 +83,7 @@ export async function readModel({ reference, adapter, checkpoint, tokenizer }: O
     options.onMessage?.(`computing in ${dtype} on the CPU (${reason})`);
     const base = await readDecoder(checkpoint.config, checkpoint, dtype, attention === 'auto' ? 'sdpa' : attention);
     const decoder = adapter ? withAdapter(base, adapter, adapter.base) : base;
-    return { reference, decoder, tokenizer, config: checkpoint.config, generationConfig: checkpoint.generationConfig };
+    return { reference, decoder, tokenizer, config: checkpoint.config, generationConfig: checkpoint.generationConfig, quantised: checkpoint.quantised };
   } finally {
     checkpoint.close();
   }
@@ -137,14 +141,30 @@ export async function saveModel(folder: string, model: LoadedModel, dtype: DType
       tensors: adapterEntries(decoder, entry),
     });
   }
-  // transformers 5 writes `dtype`, reads both names, and believes `dtype`.
-  const { dtype: _, ...withoutDtype } = config;
   await saveCheckpoint(folder, {
-    config: { ...withoutDtype, torch_dtype: saved },
+    config: configOfType(config, saved),
     generationConfig,
     tokenizerFiles: tokenizer.files,
     tensors: [...decoder.weights].map(([name, weight]) => entry(name, weight)),
   });
+}
+
+/** Writes a model with an adapter as a whole model, weight by weight: no second network is made. */
+export async function saveMerged(folder: string, model: LoadedModel, dtype: DType, consent: MergeConsent = {}): Promise<void> {
+  bytesPerNumber(dtype);
+  const { decoder, generationConfig, tokenizer } = model;
+  const config = mergedConfig(model, consent);
+  await saveCheckpoint(folder, {
+    config: configOfType(config, dtype),
+    generationConfig,
+    tokenizerFiles: tokenizer.files,
+    tensors: mergedNames(decoder).map((name) => ({ name, dtype, shape: (decoder.weights.get(name) ?? decoder.head).shape, bytes: () => scope(() => mergedWeight(decoder, name, dtype).toBytes()) })),
+  });
+}
+
+/** transformers 5 writes `dtype`, reads both names, and believes `dtype`. */
+function configOfType({ dtype: _, ...config }: Readonly<Record<string, unknown>>, dtype: DType): Record<string, unknown> {
+  return { ...config, torch_dtype: dtype };
 }
 
 /** Frees the network's tensors, and those of the network under its adapter. */

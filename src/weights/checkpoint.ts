@@ -3,6 +3,7 @@ import path from 'node:path';
 import { NotFoundError } from '../errors.ts';
 import type { TokenizerFiles } from '../text/tokenizer-files.ts';
 import { openGguf } from './gguf.ts';
+import type { GgufFile } from './gguf.ts';
 import { ggufGenerationConfig, ggufModel } from './gguf-config.ts';
 import { ggufTensors } from './gguf-tensors.ts';
 import { ggufTokenizerFiles } from './gguf-tokenizer.ts';
@@ -18,6 +19,8 @@ export interface Description {
   config: JsonObject;
   /** `generation_config.json`, or null where there is none. */
   generationConfig: JsonObject | null;
+  /** Block formats in which weights are held (`Q4_1`), or null where they are held whole. */
+  quantised: string | null;
   /** Reads (or builds, for a GGUF) the tokenizer's files. */
   tokenizerFiles(): TokenizerFiles;
 }
@@ -44,10 +47,10 @@ export function openCheckpoint(location: Pick<ModelLocation, 'kind' | 'path'>): 
  */
 export function readDescription(location: Pick<ModelLocation, 'kind' | 'path'>): Description {
   if (location.kind === 'folder') return describeFolder(location.path);
-  const { config, generationConfig, tokenizerFiles, close } = openGgufCheckpoint(location.path);
+  const { config, generationConfig, quantised, tokenizerFiles, close } = openGgufCheckpoint(location.path);
   try {
     const files = tokenizerFiles();
-    return { config, generationConfig, tokenizerFiles: () => files };
+    return { config, generationConfig, quantised, tokenizerFiles: () => files };
   } finally {
     close();
   }
@@ -61,12 +64,19 @@ function openGgufCheckpoint(file: string): Checkpoint {
       ...ggufTensors(gguf, model),
       config: model.config,
       generationConfig: ggufGenerationConfig(gguf),
+      quantised: blockFormats(gguf),
       tokenizerFiles: () => ggufTokenizerFiles(gguf),
     };
   } catch (error) {
     gguf.close();
     throw error;
   }
+}
+
+/** The formats of a file whose blocks hold more than one number each. */
+function blockFormats(gguf: GgufFile): string | null {
+  const names = new Set([...gguf.tensors.values()].filter(({ format }) => format.blockSize > 1).map(({ format }) => format.name));
+  return names.size === 0 ? null : [...names].sort().join(', ');
 }
 
 function describeFolder(folder: string): Description {
@@ -76,7 +86,7 @@ function describeFolder(folder: string): Description {
     const mend = ggufs.length > 0 ? `name the GGUF file itself: ${ggufs.map((name) => path.join(folder, name)).join(' or ')}` : 'name the folder that holds config.json and model.safetensors';
     throw missing(folder, 'config.json', 'none', mend);
   }
-  return { config, generationConfig: readJsonIfThere(path.join(folder, 'generation_config.json')), tokenizerFiles: () => readTokenizerFiles(folder) };
+  return { config, generationConfig: readJsonIfThere(path.join(folder, 'generation_config.json')), quantised: null, tokenizerFiles: () => readTokenizerFiles(folder) };
 }
 
 function openFolder(folder: string): Checkpoint {

@@ -1,0 +1,84 @@
+/** An adapter put into the weights: from the base as it is, in float32, then cast. Nothing of the adapted network changes. */
+import { createHash } from 'node:crypto';
+import { InputError, expected } from '../errors.ts';
+import { noGrad } from '../tensor/autograd.ts';
+import { breathe } from '../tensor/breathe.ts';
+import * as ops from '../tensor/ops.ts';
+import { keep, scope } from '../tensor/scope.ts';
+import type { DType, Tensor } from '../tensor/tensor.ts';
+import { assembleDecoder } from './decoder.ts';
+import type { Decoder } from './decoder.ts';
+import { adaptedWeight, rowLengths } from './linear.ts';
+import type { LoadedModel } from './load.ts';
+
+/** What must be said before a merge that loses something or looks like a mistake. */
+export interface MergeConsent {
+  /** The base was quantised: the merged weights are those that its blocks stand for, at full size. */
+  fromQuantised?: boolean;
+  /** The base holds this very adapter already. */
+  again?: boolean;
+}
+
+/** Field of a merged model's `config.json`: the adapters that are in its weights, by their hashes. */
+const MARK = 'tsrl_merged_adapters';
+
+/**
+ * A model with the weights of another and its adapter in them. The caller disposes it.
+ *
+ * @throws InputError for a model without an adapter, a quantised base, or a base that holds the adapter already
+ */
+export async function mergeModel(model: LoadedModel, consent: MergeConsent = {}): Promise<LoadedModel> {
+  const config = mergedConfig(model, consent);
+  const { decoder, tokenizer, generationConfig, reference } = model;
+  const weights = new Map<string, Tensor>();
+  try {
+    for (const name of mergedNames(decoder)) {
+      weights.set(name, noGrad(() => keep(scope(() => mergedWeight(decoder, name, decoder.dtype)))));
+      await breathe();
+    }
+  } catch (error) {
+    for (const weight of weights.values()) weight.dispose();
+    throw error;
+  }
+  const merged = assembleDecoder({ ...decoder.config, tiedHead: !weights.has('lm_head.weight') }, weights, decoder.dtype, decoder.attention);
+  return { reference, decoder: merged, tokenizer, config, generationConfig, quantised: null };
+}
+
+/** The `config.json` of the merged model, after all that can be wrong has been looked at. */
+export function mergedConfig({ decoder, config, quantised, reference }: LoadedModel, { fromQuantised = false, again = false }: MergeConsent): Record<string, unknown> {
+  if (!decoder.adapter) throw expected('model', 'to have an adapter', `${reference}, which has none`, 'name an adapter; one that was merged is in the weights already');
+  if (quantised !== null && !fromQuantised) {
+    throw new InputError(
+      `Expected the base of ${reference} to hold whole numbers, got blocks of ${quantised}; merge into the unquantised model with \`base\`, or say \`fromQuantised\` to merge into what the blocks stand for, at full size.`,
+      { name: 'fromQuantised', quantised },
+    );
+  }
+  const hash = adapterHash(decoder);
+  const before = Array.isArray(config[MARK]) ? (config[MARK] as unknown[]) : [];
+  if (before.includes(hash) && !again) throw expected('again', `to be said for a base that holds this adapter already (${MARK} of its config.json)`, again, 'merge into the base that the adapter was trained over');
+  return { ...config, tie_word_embeddings: decoder.config.tiedHead && decoder.head === decoder.embedding, [MARK]: [...before, hash] };
+}
+
+function adapterHash({ trained }: Decoder): string {
+  const hash = createHash('sha256');
+  for (const [name, weight] of [...trained].sort(([a], [b]) => (a < b ? -1 : 1))) hash.update(name).update(scope(() => ops.to(weight, 'float32').toBytes()));
+  return hash.digest('hex');
+}
+
+/** Names of the weights of the merged network: those of the base, and the head where it is tied no more. */
+export function mergedNames({ adapter, config, head, embedding }: Decoder): string[] {
+  const names = [...adapter!.base.weights.keys()];
+  return config.tiedHead && head !== embedding ? [...names, 'lm_head.weight'] : names;
+}
+
+/** One weight with what the adapter adds. Call it inside a scope. */
+export function mergedWeight({ weights, head, adapter }: Decoder, name: string, dtype: DType): Tensor {
+  const weight = weights.get(name) ?? head;
+  const map = name.endsWith('.weight') ? adapter!.maps.get(name.slice(0, -'.weight'.length)) : undefined;
+  if (!map) return ops.clone(ops.to(weight, dtype));
+  const exact = weight.dtype === 'float64' ? 'float64' : 'float32';
+  const wide = { a: ops.to(map.a, exact), b: ops.to(map.b, exact), scale: map.scale, magnitude: map.magnitude && ops.to(map.magnitude, exact) };
+  const base = ops.to(weight, exact);
+  const sum = adaptedWeight(base, wide);
+  return ops.to(wide.magnitude ? ops.mul(sum, ops.unsqueeze(ops.div(wide.magnitude, rowLengths(base, wide)), 1)) : sum, dtype);
+}
