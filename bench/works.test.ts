@@ -16,7 +16,7 @@ test('training is a part of the runs of full; sampling alone and longer ones are
 });
 
 test('names and shapes that cannot be', () => {
-  assert.throws(() => chooseWorks('ful', {}), /Expected `works` to name full, long, rollout, training/);
+  assert.throws(() => chooseWorks('ful', {}), /Expected `works` to name full, lora, long, rollout, training/);
   assert.throws(() => chooseWorks('constructor', {}), /Expected `works` to name/);
   assert.throws(() => chooseWorks(null, { promptTokens: 0.5 }), /Expected `promptTokens` to be a whole number/);
   assert.throws(() => chooseWorks('full', { generations: 1 }), /Expected `generations` to be 2 or more for `full`/);

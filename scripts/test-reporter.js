@@ -4,13 +4,14 @@
  */
 import { writeFileSync } from 'node:fs';
 import { relative } from 'node:path';
+import { inspect } from 'node:util';
 
 const place = ({ file }) => (file ? relative(process.cwd(), file) : '');
 
 /** The innermost cause: the runner wraps what a test threw. */
 function causeOf({ details }) {
   const error = details?.error?.cause ?? details?.error;
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error?.stack ?? error);
+  const text = error instanceof Error ? (error.stack ?? error.message) : typeof error === 'string' ? error : inspect(error); // anything may be thrown
   return text.split('\n').map((line) => `     ${line}`).join('\n');
 }
 

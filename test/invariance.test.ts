@@ -27,6 +27,7 @@ const settings: UpdateSettings = {
   checkpoint: false,
   maxGradNorm: null,
   learningRate: 1,
+  dropout: { seed: 0, step: 0 },
 };
 
 /** Lengths of the prompt, and of its completions with their advantages. */

@@ -34,6 +34,7 @@ const settings: UpdateSettings = {
   checkpoint: false,
   maxGradNorm: null,
   learningRate: 0,
+  dropout: { seed: 0, step: 0 },
 };
 
 /** Of each group: length of the prompt; length, advantage and end of each completion. */

@@ -104,9 +104,9 @@ export const update: readonly Mutant[] = [
   },
   {
     name: 'mixing weight of the reference exchanged',
-    file: 'src/model/decoder.ts',
-    find: 'source.weights.get(name)!, alpha)',
-    replace: 'source.weights.get(name)!, 1 - alpha)',
+    file: 'src/model/copies.ts',
+    find: 'source.trained.get(name)!, alpha)',
+    replace: 'source.trained.get(name)!, 1 - alpha)',
     tests: ['src/model/decoder.test.ts'],
   },
 ];

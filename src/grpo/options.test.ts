@@ -42,7 +42,7 @@ test('every default is written out, as docs/options.md has it', () => {
     samplerCorrection: null, iterations: 1, stepsPerIteration: null, maxRewardErrorRate: 0.1, rewardTimeoutMs: 60_000, rewardConcurrency: 16, onNonFinite: 'stop',
     optim: 'adamw', learningRate: 1e-6, adamBeta1: 0.9, adamBeta2: 0.999, adamEpsilon: 1e-8, weightDecay: 0, maxGradNorm: 1,
     lrSchedulerType: 'linear', warmupSteps: 0, warmupRatio: 0, gradientCheckpointing: 'auto',
-    loggingSteps: 1, runName: null, saveSteps: null, saveTotalLimit: null, saveDtype: null, profile: false, overwrite: false, logCompletions: true,
+    lora: null, loggingSteps: 1, runName: null, saveSteps: null, saveTotalLimit: null, saveDtype: null, profile: false, overwrite: false, logCompletions: true,
     numCompletionsToPrint: 0,
     rewards: [{ name: 'length', fn: length, weight: 1, timeoutMs: null }],
   });

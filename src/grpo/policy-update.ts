@@ -15,7 +15,7 @@ import type { MicroBatchLimit } from '../training/pack.ts';
 import { accumulateGradient } from '../training/update.ts';
 import { entropyThresholdOf, grpoLoss, mergeSums, metricsOf } from './loss/index.ts';
 import type { LossOptions, LossSums, Normaliser } from './loss/index.ts';
-import { microBatches, packMicroBatch, rowsOf } from './token-scores.ts';
+import { microBatches, packMicroBatch, rowsOf, tokenKeys } from './token-scores.ts';
 import type { Group, Rollout } from './types.ts';
 
 /** How an update is made. */
@@ -27,6 +27,8 @@ export interface UpdateSettings {
   checkpoint: boolean;
   maxGradNorm: number | null;
   learningRate: number;
+  /** Names what an adapter's dropout takes away: the run and the update. */
+  dropout: { seed: number; step: number };
 }
 
 /** What an update reports. */
@@ -47,14 +49,17 @@ export async function updatePolicy(decoder: Decoder, optimizer: Optimizer, group
     // A micro-batch without a counted token has no gradient.
     if (!rows.some(({ rollout }) => counts(rollout, settings))) continue;
     const packed = packMicroBatch(decoder, groups, part);
+    const keys = decoder.adapter?.settings.dropout ? keep(tokenKeys(groups, part)) : null;
     try {
-      await accumulateGradient(decoder, packed, settings, (logprobs, entropy) => {
+      const { temperature, checkpoint, dropout } = settings;
+      await accumulateGradient(decoder, packed, { temperature, checkpoint, dropout: keys && { ...dropout, keys } }, (logprobs, entropy) => {
         const result = differentiate(rows, logprobs, entropy, normaliser, settings);
         sums = sums ? mergeSums(sums, result.sums) : result.sums;
         return { logprobs: result.gradient, entropy: result.entropyGradient };
       });
     } finally {
       disposeBatch(packed);
+      keys?.dispose();
     }
   }
   // Nothing counts: every completion was cut off and masked. The update then changes nothing.

@@ -2,6 +2,8 @@
 import type { Decoder } from '../model/decoder.ts';
 import { disposeBatch, packTrees } from '../model/packed-batch.ts';
 import type { PackedBatch } from '../model/packed-batch.ts';
+import { tensor } from '../tensor/tensor.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 import { cutIntoMicroBatches } from '../training/pack.ts';
 import type { GroupPart, MicroBatchLimit } from '../training/pack.ts';
 import { scoreBatch } from '../training/update.ts';
@@ -27,6 +29,17 @@ export function packMicroBatch(decoder: Decoder, groups: readonly Group[], parts
     completions: rows.map((row) => groups[group]!.rollouts[row]!.ids),
   }));
   return packTrees(trees, decoder.config.contextLength, decoder.dtype);
+}
+
+/** A number for each token of a packed micro-batch, the same however the update is cut. [N] */
+export function tokenKeys(groups: readonly Group[], parts: readonly GroupPart[]): Tensor {
+  // Group, row of the group (0 is the prompt) and place in it, below 2⁵³, where numbers stay exact.
+  const key = (group: number, row: number, place: number) => (group * 2 ** 12 + row) * 2 ** 24 + place;
+  const keys = parts.flatMap(({ group, rows }) => {
+    const { prompt, rollouts } = groups[group]!;
+    return [prompt.ids.map((_, t) => key(group, 0, t)), ...rows.map((row) => rollouts[row]!.ids.map((_, t) => key(group, row + 1, t)))].flat();
+  });
+  return tensor(keys, [keys.length], 'int64');
 }
 
 /** Computes log-probabilities of every completion under `decoder` and stores them in the rollouts under `field`. */

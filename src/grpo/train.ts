@@ -94,7 +94,7 @@ export async function* train(run: Run, signal: AbortSignal, onPhase: PhaseListen
     for (let pass = 0; pass < options.numIterations; pass++) {
       for (const part of slices(groups, options.stepsPerGeneration)) {
         const learningRate = options.learningRate * run.schedule(step - iterationStart);
-        const update = await clock.time('update', () => updatePolicy(decoder, run.optimizer, part.groups, updateSettings(run, learningRate, bonus.applied)));
+        const update = await clock.time('update', () => updatePolicy(decoder, run.optimizer, part.groups, updateSettings(run, learningRate, bonus.applied, step)));
         step += 1;
         if (options.adaptiveEntropy) figures = { ...figures, entropy_coef: bonus.applied };
         bonus = nextBonus(bonus, update.metrics.entropy_kept ?? update.metrics.entropy ?? 0, options.adaptiveEntropy);
@@ -170,7 +170,7 @@ const lossOptionNames = [
   'samplerCorrection',
 ] as const satisfies (keyof ResolvedOptions & keyof LossOptions)[];
 
-function updateSettings({ options, plan }: Run, learningRate: number, entropyCoef: number): UpdateSettings {
+function updateSettings({ options, plan }: Run, learningRate: number, entropyCoef: number, step: number): UpdateSettings {
   return {
     loss: { ...Object.fromEntries(lossOptionNames.map((name) => [name, options[name]])), entropyCoef },
     temperature: options.temperature,
@@ -179,6 +179,7 @@ function updateSettings({ options, plan }: Run, learningRate: number, entropyCoe
     checkpoint: plan.checkpoint,
     maxGradNorm: options.maxGradNorm,
     learningRate,
+    dropout: { seed: options.seed, step },
   };
 }
 

@@ -102,9 +102,9 @@ export function readAdapter({ folder, settings }: OpenedAdapter, base: Decoder, 
       return weight;
     };
     const maps = new Map(
-      targetMaps(base.config, settings).map((name): [string, LinearAdapter] => {
+      targetMaps(base.config, settings).map((name, index): [string, LinearAdapter] => {
         const [a, b] = [read(`${name}.lora_A.weight`), read(`${name}.lora_B.weight`)];
-        return [name, { a, b, scale: scaleOf(settings), magnitude: settings.useDora ? read(`${name}.lora_magnitude_vector`) : null }];
+        return [name, { a, b, scale: scaleOf(settings), index, magnitude: settings.useDora ? read(`${name}.lora_magnitude_vector`) : null }];
       }),
     );
     return { settings, base, baseReference, maps, saved: new Map(savedNames(base.config, settings).map((name) => [name, read(name)])) };

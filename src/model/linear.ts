@@ -18,6 +18,8 @@ export interface LinearAdapter {
   b: Tensor; // [out, r]
   /** s: α/r, or α/√r where ranks are stabilised (rsLoRA: Kalajdzievski 2023, arXiv 2312.03732). */
   scale: number;
+  /** Its place among the maps of the adapter; what it drops is its own. */
+  index: number;
   /** Lengths that the rows of W + s·B·A are given (DoRA: Liu et al. 2024, arXiv 2402.09353); null leaves them. [out] */
   magnitude: Tensor | null;
 }

@@ -163,8 +163,9 @@ export async function saveMerged(folder: string, model: LoadedModel, dtype: DTyp
 }
 
 /** transformers 5 writes `dtype`, reads both names, and believes `dtype`. */
-function configOfType({ dtype: _, ...config }: Readonly<Record<string, unknown>>, dtype: DType): Record<string, unknown> {
-  return { ...config, torch_dtype: dtype };
+function configOfType(config: Readonly<Record<string, unknown>>, saved: DType): Record<string, unknown> {
+  const { dtype: _, ...withoutDtype } = config;
+  return { ...withoutDtype, torch_dtype: saved };
 }
 
 /** Frees the network's tensors, and those of the network under its adapter. */

@@ -10,7 +10,7 @@ import type { DecoderConfig } from './decoder-config.ts';
 import { layersOf } from './decoder.ts';
 import type { Decoder } from './decoder.ts';
 import { rowLengths } from './linear.ts';
-import type { LinearAdapter } from './linear.ts';
+import type { Drop, LinearAdapter } from './linear.ts';
 import { weightShapes } from './weight-names.ts';
 
 /** What a user asks of an adapter. */
@@ -67,18 +67,18 @@ export function adaptDecoder(adapter: Adapter): Decoder {
 export function createAdapter(base: Decoder, baseReference: string, settings: LoraSettings, seed: number): Adapter {
   checkSettings(settings);
   const targets = targetMaps(base.config, settings);
-  const maps = new Map(targets.map((name, i) => [name, newMap(base, name, settings, (shape) => firstA(shape, settings, seed, i))]));
+  const maps = new Map(targets.map((name, index) => [name, newMap(base, name, settings, index, seed)]));
   const saved = new Map(savedNames(base.config, settings).map((name) => [name, noGrad(() => keep(ops.clone(base.weights.get(name) ?? base.head)))]));
   return { settings, base, baseReference, maps, saved };
 }
 
-function newMap(base: Decoder, name: string, settings: LoraSettings, first: (shape: [number, number]) => Float32Array): LinearAdapter {
+function newMap(base: Decoder, name: string, settings: LoraSettings, index: number, seed: number): LinearAdapter {
   const weight = base.weights.get(`${name}.weight`)!;
   const [out, input] = weight.shape as [number, number];
   const shape: [number, number] = [settings.r, input];
-  const a = keep(scope(() => ops.to(tensor(first(shape), shape), base.dtype)));
+  const a = keep(scope(() => ops.to(tensor(firstA(shape, settings, seed, index), shape), base.dtype)));
   const b = keep(ops.zeros([out, settings.r], base.dtype));
-  const map = { a, b, scale: scaleOf(settings), magnitude: null };
+  const map = { a, b, scale: scaleOf(settings), index, magnitude: null };
   return settings.useDora ? { ...map, magnitude: keep(rowLengths(weight, map)) } : map;
 }
 
@@ -94,12 +94,29 @@ export function scaleOf({ r, alpha, useRslora }: Pick<LoraSettings, 'r' | 'alpha
   return alpha / (useRslora ? Math.sqrt(r) : r);
 }
 
+/** Which inputs of an adapter are dropped in one update. */
+export interface Dropout {
+  /** A number for each packed token, the same wherever the token stands. [N] */
+  keys: Tensor;
+  seed: number;
+  /** Optimizer update. */
+  step: number;
+}
+
+/** The dropout of a network's adapter in one batch, or null where it has none. */
+export function dropOf({ adapter }: Decoder, dropout: Dropout | null): Drop | null {
+  if (!adapter || adapter.settings.dropout === 0 || !dropout) return null;
+  const { keys, seed, step } = dropout;
+  const keep = 1 - adapter.settings.dropout;
+  return (x, { index }) => ops.mul(x, ops.to(ops.randomMask(keys, x.size(1), seed, step * adapter.maps.size + index, keep), x.dtype));
+}
+
 /** A frozen copy over the same base. */
 export function copyAdapter({ maps, saved, ...shared }: Adapter): Adapter {
   const copy = (x: Tensor) => noGrad(() => keep(ops.clone(x)));
   return {
     ...shared,
-    maps: new Map([...maps].map(([name, { a, b, scale, magnitude }]) => [name, { a: copy(a), b: copy(b), scale, magnitude: magnitude && copy(magnitude) }])),
+    maps: new Map([...maps].map(([name, map]) => [name, { ...map, a: copy(map.a), b: copy(map.b), magnitude: map.magnitude && copy(map.magnitude) }])),
     saved: new Map([...saved].map(([name, weight]) => [name, copy(weight)])),
   };
 }

@@ -77,7 +77,7 @@ export function mergedWeight({ weights, head, adapter }: Decoder, name: string, 
   const map = name.endsWith('.weight') ? adapter!.maps.get(name.slice(0, -'.weight'.length)) : undefined;
   if (!map) return ops.clone(ops.to(weight, dtype));
   const exact = weight.dtype === 'float64' ? 'float64' : 'float32';
-  const wide = { a: ops.to(map.a, exact), b: ops.to(map.b, exact), scale: map.scale, magnitude: map.magnitude && ops.to(map.magnitude, exact) };
+  const wide = { ...map, a: ops.to(map.a, exact), b: ops.to(map.b, exact), magnitude: map.magnitude && ops.to(map.magnitude, exact) };
   const base = ops.to(weight, exact);
   const sum = adaptedWeight(base, wide);
   return ops.to(wide.magnitude ? ops.mul(sum, ops.unsqueeze(ops.div(wide.magnitude, rowLengths(base, wide)), 1)) : sum, dtype);

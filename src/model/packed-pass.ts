@@ -13,6 +13,8 @@ import { disposeRotary } from './decoder.ts';
 import type { Decoder } from './decoder.ts';
 import { decoderInputs } from './inputs.ts';
 import { decoderLayer, layerTensors, plainProjections, rmsNorm } from './layers.ts';
+import { dropOf } from './lora.ts';
+import type { Dropout } from './lora.ts';
 import { treeAttention } from './packed-batch.ts';
 import type { PackedBatch } from './packed-batch.ts';
 
@@ -44,13 +46,17 @@ export interface TrainingPass {
   dispose(): void;
 }
 
-/**
- * The forward pass of training.
- *
- * @param checkpoint keep only each layer's input and compute the layer again on the way back
- */
-export async function trainingPass(decoder: Decoder, batch: PackedBatch, { checkpoint = false } = {}): Promise<TrainingPass> {
-  const walk = startWalk(decoder, batch);
+/** How a pass of training is made. */
+export interface PassOptions {
+  /** Keep only each layer's input, and compute the layer again on the way back. */
+  checkpoint?: boolean;
+  /** What the adapter of the network does not see; null for all of it. */
+  dropout?: Dropout | null;
+}
+
+/** The forward pass of training. */
+export async function trainingPass(decoder: Decoder, batch: PackedBatch, { checkpoint = false, dropout = null }: PassOptions = {}): Promise<TrainingPass> {
+  const walk = startWalk(decoder, batch, dropout);
   const stages: { input: Tensor; output: Tensor | null }[] = [];
   const count = decoder.layers.length;
   const stage = (i: number, input: Tensor) => keep(scope(() => (i < count ? walk.layer(i, input) : walk.last(input))));
@@ -135,15 +141,16 @@ export function gradientOf(weight: Tensor): Tensor {
   return weight.grad!;
 }
 
-function startWalk(decoder: Decoder, batch: PackedBatch) {
+function startWalk(decoder: Decoder, batch: PackedBatch, dropout: Dropout | null = null) {
   const { config, layers } = decoder;
+  const drop = dropOf(decoder, dropout);
   const attention = attentionSettings(decoder).map((settings) => treeAttention(batch, settings));
   const { x: embedded, rotary } = keep(scope(() => noGrad(() => decoderInputs(decoder, batch.ids, batch.positions))));
   return {
     embedded,
     layer(i: number, x: Tensor): Tensor {
       const weights = layers[i]!;
-      return decoderLayer(x, weights, plainProjections(weights, config), rotary[i]!, attention[i]!, config);
+      return decoderLayer(x, weights, plainProjections(weights, config, drop), rotary[i]!, attention[i]!, config);
     },
     /** Final norm, only where a completion token is predicted: [N, H] → [M, H] */
     last: (x: Tensor) => rmsNorm(ops.indexSelect(x, 0, batch.predictors), decoder.finalNorm, config.normEpsilon, config.normStyle),

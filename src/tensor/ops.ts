@@ -123,6 +123,9 @@ export const gated = op<(gate: Tensor, up: Tensor, gelu: boolean) => Tensor>('ts
 /** Pairs (x_i, x_{i + width/2}) of each head turned: x [N, heads, d], cos and sin [N, 1, width/2]. */
 export const rotate = op<(x: Tensor, cos: Tensor, sin: Tensor) => Tensor>('tsrl::rotate');
 
+/** 1/keep with probability `keep`, else 0, a row for each key [n, columns]; a function of its arguments alone (native/random_mask.cc). */
+export const randomMask = op<(keys: Tensor, columns: number, seed: number, stream: number, keep: number) => Tensor>('tsrl::random_mask');
+
 /** Attention of one new token per row, over a shared prompt and the row's own tokens; native/decode_attention.cc says what goes in. */
 export const decodeAttention = op<
   (q: Tensor, k: Tensor, v: Tensor, keys: Tensor[], values: Tensor[], promptKeys: Tensor[], promptValues: Tensor[], rows: Tensor, scale: number, window: number, cap: number) => Tensor

@@ -5,6 +5,7 @@
 import type { Decoder } from '../model/decoder.ts';
 import type { PackedBatch } from '../model/packed-batch.ts';
 import { hiddenStates, trainingPass } from '../model/packed-pass.ts';
+import type { PassOptions } from '../model/packed-pass.ts';
 import { backwardHead, tokenLogprobs } from '../model/token-logprobs.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
@@ -35,10 +36,10 @@ export async function scoreBatch(decoder: Decoder, batch: PackedBatch, temperatu
 export async function accumulateGradient(
   decoder: Decoder,
   batch: PackedBatch,
-  { temperature, checkpoint }: { temperature: number; checkpoint: boolean },
+  { temperature, ...options }: { temperature: number } & PassOptions,
   differentiate: Differentiate,
 ): Promise<void> {
-  const pass = await trainingPass(decoder, batch, { checkpoint });
+  const pass = await trainingPass(decoder, batch, options);
   const owned: Tensor[] = [];
   try {
     const scored = await tokenLogprobs(decoder, pass.hidden, batch.targets, temperature);
