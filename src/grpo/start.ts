@@ -20,7 +20,8 @@ import { Slots } from '../rewards/slots.ts';
 import { assertFreeDisk } from '../run/folder.ts';
 import { native } from '../tensor/binding.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { AdamW } from '../training/optimizers/adamw.ts';
+import { optimizers } from '../training/optimizers/make-optimizer.ts';
+import type { OptimizerName } from '../training/optimizers/make-optimizer.ts';
 import type { Optimizer } from '../training/optimizers/optimizer.ts';
 import { activationBytesPerToken, automaticTokenBudget } from '../training/pack.ts';
 import type { MicroBatchLimit } from '../training/pack.ts';
@@ -97,7 +98,7 @@ export async function prepare(options: ResolvedOptions, onMessage: (line: string
     const totalSteps = Math.min(options.maxSteps ?? Infinity, planned);
     const iterationSteps = iterations === 1 ? Infinity : (stepsPerIteration ?? Math.floor(planned / iterations));
     const scheduled = Math.min(totalSteps, iterationSteps);
-    const schedule = scheduleOf(options.lrSchedulerType, { warmupSteps: warmupSteps(options, scheduled), totalSteps: scheduled });
+    const schedule = scheduleOf(options.lrSchedulerType, { ...options, warmupSteps: warmupSteps(options, scheduled), totalSteps: scheduled });
     return { options, model, tokenizer, rounds, totalSteps, roundSize, iterationSteps, schedule, prompts, survey };
   } catch (error) {
     if ('opened' in model) model.opened.checkpoint.close();
@@ -113,13 +114,14 @@ export async function start(prepared: Prepared, onMessage: (line: string) => voi
   const policy: LoadedModel = { ...read, tokenizer };
   const { decoder } = policy;
   for (const weight of decoder.weights.values()) weight.requiresGrad_();
+  const optimizer = makeOptimizer(decoder, options);
   const plan = choosePlan(decoder.config, options, parameterCount(decoder), longestPrompt(prepared));
   onMessage(`updates are cut into micro-batches of at most ${limitText(plan.limit)}; ${plan.slots} completions decode at once`);
   return {
     ...prepared,
     policy,
     reference: options.beta === 0 ? null : copyDecoder(decoder),
-    optimizer: makeOptimizer(decoder, options),
+    optimizer,
     plan,
     slots: new Slots(options.rewardConcurrency),
     monitor: new RewardErrorMonitor(options.maxRewardErrorRate),
@@ -196,8 +198,9 @@ function longestPrompt({ survey, prompts }: Prepared): number {
 function choosePlan(config: DecoderConfig, options: ResolvedOptions, parameters: number, promptTokens: number): Plan {
   const bytes = bytesPerNumber('float32');
   const checkpoint = options.gradientCheckpointing === true;
-  // Gradients, two moments, a frozen reference, and the packed weights of decoding.
-  const copies = 4 + (options.beta === 0 ? 0 : 1);
+  // Gradients, the packed weights of decoding, and a frozen reference. The memory of a named optimizer is taken by now; the
+  // caller's own may take as much as AdamW's at its first step.
+  const copies = 2 + (options.beta === 0 ? 0 : 1) + (typeof options.optim === 'string' ? 0 : 2);
   const available = process.availableMemory() - parameters * bytes * copies;
   const rowBytes = config.layers * 2 * config.keyValueHeads * config.headDim * options.maxCompletionLength * bytes;
   const wanted = options.numGenerations * options.promptsPerStep * options.stepsPerGeneration;
@@ -214,13 +217,10 @@ function choosePlan(config: DecoderConfig, options: ResolvedOptions, parameters:
 
 /** The optimizer of a run, or the caller's own. */
 export function makeOptimizer(decoder: Decoder, options: ResolvedOptions): Optimizer {
-  if (options.optim !== 'adamw') return options.optim as Optimizer;
-  return new AdamW([...decoder.weights.values()], {
-    beta1: options.adamBeta1,
-    beta2: options.adamBeta2,
-    epsilon: options.adamEpsilon,
-    weightDecay: options.weightDecay,
-  });
+  if (typeof options.optim !== 'string') return options.optim as Optimizer;
+  const vocabulary = new Set([decoder.embedding, decoder.head]);
+  const hidden = [...decoder.weights.values()].filter((weight) => !vocabulary.has(weight));
+  return optimizers[options.optim as OptimizerName].make({ vocabulary: [...vocabulary], hidden }, options);
 }
 
 function limitText(limit: MicroBatchLimit): string {
