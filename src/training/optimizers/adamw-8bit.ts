@@ -16,8 +16,8 @@ export interface AdamW8bitOptions extends AdamWOptions {
   minElements?: number;
 }
 
-/** Elements whose moments are in full at a time: whole blocks, some 50 MB of temporaries in float32. */
-const SLICE = 1 << 20;
+/** Elements whose moments are in full at a time: whole blocks, some 12 MB of temporaries in float32. */
+const SLICE = 1 << 18;
 
 /** Codes [blocks, BLOCK] and scales [blocks, 1] of both moments. */
 type Moments = readonly [firstCodes: Tensor, firstScales: Tensor, secondCodes: Tensor, secondScales: Tensor];
