@@ -12,9 +12,11 @@ import type { LoadedModel } from '../src/model/load.ts';
 import { disposeBatch, packTrees } from '../src/model/packed-batch.ts';
 import { native } from '../src/tensor/binding.ts';
 import { tensor } from '../src/tensor/tensor.ts';
+import type { Tensor } from '../src/tensor/tensor.ts';
 import { stopIds } from '../src/text/stop-ids.ts';
 import { clipGradNorm } from '../src/training/gradient-norm.ts';
 import { AdamW } from '../src/training/optimizers/adamw.ts';
+import type { Optimizer } from '../src/training/optimizers/optimizer.ts';
 import { accumulateGradient } from '../src/training/update.ts';
 import { writeTinyModel } from '../scripts/tiny-model.ts';
 import { dice } from './fuzz/mutations.ts';
@@ -99,8 +101,12 @@ async function supervisedGradient(model: LoadedModel, exercises: readonly Exerci
   return loss;
 }
 
-/** Mean reward of each round of a run; the same seed makes the model, its warm-up and the run. */
-export async function learn(name: TaskName, seed: number, folder: string): Promise<number[]> {
+/**
+ * Mean reward of each round of a run; the same seed makes the model, its warm-up and the run.
+ *
+ * @param optim makes the optimizer of the run, in place of AdamW
+ */
+export async function learn(name: TaskName, seed: number, folder: string, optim?: (weights: readonly Tensor[]) => Optimizer): Promise<number[]> {
   const task: Task = tasks[name];
   const home = join(folder, `${name}-${seed}`);
   native().setThreads(1);
@@ -123,6 +129,7 @@ export async function learn(name: TaskName, seed: number, folder: string): Promi
         threads: 1,
         logCompletions: false,
         outputDir: join(home, 'run'),
+        ...(optim && { optim: optim([...model.decoder.weights.values()]) }),
         ...task.options,
       },
       silent,

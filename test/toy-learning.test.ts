@@ -58,6 +58,12 @@ const variants: Record<string, Partial<GrpoOptions>> = {
       even: ({ completion, row }) => ((row.id as number) % 2 === 0 ? letters(completion.text) : null),
     },
   },
+  'AdamW with 8 bits': { optim: 'adamw_8bit' },
+  SGD: { optim: 'sgd', learningRate: 0.1 },
+  Adafactor: { optim: 'adafactor' },
+  Lion: { optim: 'lion' },
+  Muon: { optim: 'muon' },
+  'a schedule with warm-up and a minimum': { lrSchedulerType: 'warmup_stable_decay', warmupRatio: 0.1, lrDecayRatio: 0.5, lrMinRatio: 0.1 },
   'messages through the chat template': { prompt: (row) => [{ role: 'user', content: String(row.prompt) }] },
 };
 

@@ -1,8 +1,9 @@
 /** Faults that a trainer plausibly has. */
 import { advantages, loss } from './loss.ts';
 import type { Mutant } from './mutant.ts';
+import { optimizers } from './optimizers.ts';
 import { sampling } from './sampling.ts';
 import { optimisation, update } from './update.ts';
 
 /** Every fault. */
-export const mutants: readonly Mutant[] = [...advantages, ...loss, ...update, ...optimisation, ...sampling];
+export const mutants: readonly Mutant[] = [...advantages, ...loss, ...update, ...optimisation, ...optimizers, ...sampling];

@@ -166,8 +166,8 @@ export const optimisation: readonly Mutant[] = [
   {
     name: 'warm-up off by one update',
     file: 'src/training/schedule.ts',
-    find: 'step < warmupSteps ? step / warmupSteps',
-    replace: 'step < warmupSteps ? (step + 1) / warmupSteps',
+    find: 'climb(step / warmupSteps)',
+    replace: 'climb((step + 1) / warmupSteps)',
     tests: ['src/training/schedule.test.ts'],
   },
 ];

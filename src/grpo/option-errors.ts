@@ -17,6 +17,7 @@ const namesElsewhere: Readonly<Record<string, string>> = {
   modelNameOrPath: 'model',
   maxNewTokens: 'maxCompletionLength',
   peftConfig: 'lora',
+  lrSchedulerKwargs: 'lrMinRatio`, `lrCycles`, `lrPower` or `lrDecayRatio',
   bf16: 'dtype',
   fp16: 'dtype',
 };

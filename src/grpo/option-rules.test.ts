@@ -26,6 +26,8 @@ const refused: Record<keyof typeof refusals, [bad: Record<string, unknown>, blam
   iterationsSetTheLength: [{ iterations: 2, numTrainEpochs: 3, beta: 0.1 }, 'numTrainEpochs', { iterations: 2, beta: 0.1 }],
   iterationsNeedAReference: [{ iterations: 2 }, 'beta', { iterations: 2, beta: 0.1 }],
   iterationsRenewTheOptimizer: [{ iterations: 2, beta: 0.1, optim: {} }, 'optim', { optim: {} }],
+  minimumIsSaid: [{ lrSchedulerType: 'cosine_with_min_lr' }, 'lrMinRatio', { lrSchedulerType: 'cosine_with_min_lr', lrMinRatio: 0.1 }],
+  scheduleSettingsAreRead: [{ lrPower: 2 }, 'lrSchedulerType', { lrPower: 2, lrSchedulerType: 'polynomial' }],
   syncNeedsAReference: [{ syncRefModel: true }, 'beta', { syncRefModel: true, beta: 0.1 }],
   syncSettingsNeedSync: [{ refModelSyncSteps: 10, beta: 0.1 }, 'syncRefModel', { refModelSyncSteps: 10, syncRefModel: true, beta: 0.1 }],
   gdpoHasItsOwnScale: [{ rewardAggregation: 'normalizeThenSum', scaleRewards: 'none' }, 'scaleRewards', { rewardAggregation: 'normalizeThenSum' }],
@@ -49,6 +51,8 @@ describe('refused combinations', () => {
     blames({ stepsPerIteration: 5 }, 'iterations');
     blames({ rewardAggregation: 'normalizeThenSum', advantage: 'leaveOneOut' }, 'advantage');
     blames({ adaptiveEntropy: {}, entropyCoef: 2 }, 'entropyCoef');
+    blames({ lrMinRatio: 0.1, lrSchedulerType: 'constant' }, 'lrSchedulerType');
+    blames({ lrCycles: 2, lrSchedulerType: () => 1 }, 'lrSchedulerType');
     blames({ samplerCorrection: { min: null, max: null } }, 'samplerCorrection');
   });
 
@@ -67,7 +71,7 @@ const said: Record<keyof typeof cautions, [spoken: Record<string, unknown>, sile
   truncatedSampling: [{ topP: 0.9 }, { topP: 1 }],
   luspoWithTokenRatio: [{ lossType: 'luspo' }, { lossType: 'luspo', importanceSampling: 'sequence' }],
   termsWithoutClip: [{ epsilon: 0.1, lossType: 'cispo' }, { lossType: 'cispo' }],
-  ownOptimizer: [{ adamBeta2: 0.99, optim: {} }, { optim: {} }],
+  optimizerSettings: [{ adamBeta2: 0.99, optim: {} }, { optim: {} }],
 };
 
 describe('combinations that are only said', () => {
@@ -79,6 +83,12 @@ describe('combinations that are only said', () => {
       assert.deepEqual(resolve(silent).warnings, []);
     });
   }
+
+  test('settings that the named optimizer does not read', () => {
+    assert.deepEqual(resolve({ optim: 'lion', adamBeta2: 0.9, adamEpsilon: 1e-6, momentum: 0.5, weightDecay: 0.1 }).warnings, ["`adamEpsilon`, `momentum`: no effect with `optim: 'lion'`."]);
+    assert.deepEqual(resolve({ optim: 'muon', adamEpsilon: 1e-6, momentum: 0.5, weightDecay: 0.1 }).warnings, []);
+    assert.deepEqual(resolve({ optim: {}, weightDecay: 0.1 }).warnings, ['`weightDecay`: no effect on an optimizer of your own.']);
+  });
 
   test('an estimator in the reward', () => {
     assert.match(resolve({ klEstimator: 'k2', klPlacement: 'reward', beta: 0.1 }).warnings[0]!, /always takes k1/);

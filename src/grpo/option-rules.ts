@@ -1,6 +1,10 @@
 /** Rules between options. Each is one small function, in one of two lists: what is refused, and what is only said. */
 import { expected } from '../errors.ts';
 import type { InputError } from '../errors.ts';
+import { optimizers } from '../training/optimizers/make-optimizer.ts';
+import type { OptimizerSettings } from '../training/optimizers/make-optimizer.ts';
+import { schedules } from '../training/schedule.ts';
+import type { ScheduleSettings } from '../training/schedule.ts';
 import { nearestName } from './nearest-name.ts';
 import type { ValidOptions } from './option-schema.ts';
 import { callbackNames, isAsyncIterable } from './option-types.ts';
@@ -9,6 +13,12 @@ import { callbackNames, isAsyncIterable } from './option-types.ts';
 export type Refusal = (options: ValidOptions) => InputError | null;
 /** A combination that runs but that its paper would not choose, or of which a part has no effect: a sentence, or null. */
 export type Caution = (options: ValidOptions) => string | null;
+
+/** Defaults of the options that only some optimizers read. */
+const optimizerDefaults = { adamBeta1: 0.9, adamBeta2: null, adamEpsilon: 1e-8, momentum: null, weightDecay: 0 } as const satisfies Record<keyof OptimizerSettings, number | null>;
+
+/** Defaults of the options that only some schedules read. */
+const scheduleDefaults = { lrMinRatio: 0, lrCycles: 1, lrPower: 1, lrDecayRatio: 0.1 } as const satisfies Record<keyof ScheduleSettings, number>;
 
 /** The combinations that are refused. */
 export const refusals = {
@@ -74,8 +84,21 @@ export const refusals = {
 
   iterationsRenewTheOptimizer: ({ iterations, optim }) =>
     iterations > 1 && typeof optim === 'object'
-      ? expected('optim', "to be 'adamw' with `iterations`, each of which makes a new optimizer", optim, 'run the iterations one by one with an optimizer of your own')
+      ? expected('optim', "to be a name with `iterations`, each of which makes a new optimizer", optim, 'run the iterations one by one with an optimizer of your own')
       : null,
+
+  minimumIsSaid: ({ lrSchedulerType, lrMinRatio }) =>
+    lrSchedulerType === 'cosine_with_min_lr' && lrMinRatio === 0
+      ? expected('lrMinRatio', "to be above 0 with `lrSchedulerType: 'cosine_with_min_lr'`", 0, "set it, or use 'cosine'")
+      : null,
+
+  scheduleSettingsAreRead: ({ lrSchedulerType, ...options }) => {
+    const reads: readonly string[] = typeof lrSchedulerType === 'string' ? schedules[lrSchedulerType].reads : [];
+    const unread = Object.entries(scheduleDefaults).find(([name, byDefault]) => !reads.includes(name) && options[name as keyof ScheduleSettings] !== byDefault);
+    if (!unread) return null;
+    const readers = Object.entries(schedules).flatMap(([name, schedule]) => ((schedule.reads as readonly string[]).includes(unread[0]) ? [`'${name}'`] : []));
+    return expected('lrSchedulerType', `to be ${readers.join(' or ')} when \`${unread[0]}\` is set`, lrSchedulerType, `set it, or remove \`${unread[0]}\``);
+  },
 
   syncNeedsAReference: ({ syncRefModel, beta }) =>
     syncRefModel && beta === 0 ? expected('beta', 'to be above 0 with `syncRefModel`', 0, 'there is no reference to mix at 0: set `beta`, or remove `syncRefModel`') : null,
@@ -170,8 +193,11 @@ export const cautions = {
     return !clips && (epsilon !== null || epsilonHigh !== null || delta !== null) ? `\`epsilon\`, \`epsilonHigh\` and \`delta\` have no effect with \`lossType: '${lossType}'\`, which does not clip the ratio.` : null;
   },
 
-  ownOptimizer: ({ optim, adamBeta1, adamBeta2, adamEpsilon }) =>
-    typeof optim === 'object' && (adamBeta1 !== 0.9 || adamBeta2 !== 0.999 || adamEpsilon !== 1e-8)
-      ? '`adamBeta1`, `adamBeta2` and `adamEpsilon` have no effect on an optimizer of your own.'
-      : null,
+  optimizerSettings: ({ optim, ...options }) => {
+    const reads: readonly string[] = typeof optim === 'string' ? optimizers[optim].reads : [];
+    const unread = Object.entries(optimizerDefaults).filter(([name, byDefault]) => !reads.includes(name) && options[name as keyof OptimizerSettings] !== byDefault);
+    if (unread.length === 0) return null;
+    const names = unread.map(([name]) => `\`${name}\``).join(', ');
+    return `${names}: no effect ${typeof optim === 'string' ? `with \`optim: '${optim}'\`` : 'on an optimizer of your own'}.`;
+  },
 } satisfies Record<string, Caution>;

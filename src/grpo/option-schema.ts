@@ -6,6 +6,7 @@ import { z } from 'zod';
 import type { DatasetInput } from '../data/source.ts';
 import type { Row } from '../data/row.ts';
 import type { Rewards } from '../rewards/reward.ts';
+import { optimiser } from './optimiser-options.ts';
 import { functionOf, later, laterList, notNegative, objectOf, option, orAuto, positive, share, whole } from './option-fields.ts';
 import type { Callback, PromptFunction } from './option-types.ts';
 
@@ -226,56 +227,6 @@ const loss = {
   rewardConcurrency: option(whole(1).default(16), { meaning: 'Calls of a reward in flight at the same time' }),
   onNonFinite: option(z.enum(['stop', 'skip']).default('stop'), {
     meaning: 'A loss or gradient that is not finite stops the run with the last good weights saved, or drops the update (and stops after 5 in a row)',
-  }),
-};
-
-const optimiser = {
-  optim: option(z.union([z.literal('adamw'), objectOf<object>()]).default('adamw'), {
-    meaning: 'AdamW, or an object of the optimizer interface',
-    written: "'adamw' | optimizer",
-    wanted: "to be 'adamw' or an optimizer",
-  }),
-  learningRate: option(notNegative().default(1e-6), { meaning: 'Peak learning rate' }),
-  adamBeta1: option(notNegative().lt(1).default(0.9), { meaning: 'Decay of the first moment' }),
-  adamBeta2: option(notNegative().lt(1).default(0.999), { meaning: 'Decay of the second moment' }),
-  adamEpsilon: option(positive().default(1e-8), { meaning: 'Added to the root of the second moment' }),
-  weightDecay: option(notNegative().default(0), { meaning: 'Decoupled weight decay; never on norms and biases' }),
-  maxGradNorm: option(positive().nullable().default(1), { meaning: 'Gradients are scaled down to this norm' }),
-  lrSchedulerType: option(
-    z.union([z.enum(['linear', 'constant', 'cosine']), functionOf<(step: number) => number>()]).default('linear'),
-    {
-      meaning: 'Learning rate after the warm-up: falls to 0 linearly or as a cosine, or stays; or a function from updates done to the share of `learningRate`',
-      written: "'linear' | 'constant' | 'cosine' | (step) => number",
-      wanted: "to be 'linear', 'constant', 'cosine' or a function of the step",
-    },
-  ),
-  warmupSteps: option(whole(0).default(0), { meaning: 'Updates over which the learning rate rises from 0' }),
-  warmupRatio: option(share().default(0), { meaning: 'The same as a share of all updates' }),
-  lora: option(
-    z
-      .strictObject({
-        r: whole(1).default(8),
-        alpha: positive().default(8),
-        dropout: notNegative().lt(1).default(0),
-        targetModules: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).nullable().default(null),
-        modulesToSave: z.array(z.string().min(1)).default([]),
-        useRslora: z.boolean().default(false),
-        useDora: z.boolean().default(false),
-        initLoraWeights: z.enum(['kaiming', 'gaussian']).default('kaiming'),
-      })
-      .nullable()
-      .default(null),
-    {
-      meaning:
-        "Trains a low-rank adapter in place of the weights (LoRA), with peft's names and numbers. `targetModules`: `'all-linear'`, names or a pattern; null takes queries and values. `modulesToSave` are trained whole",
-      written: '{ r, alpha, dropout, targetModules, modulesToSave, useRslora, useDora, initLoraWeights } | null',
-      wanted: 'to be { r, alpha, dropout, targetModules, … } or null',
-      byDefault: 'null; `{}` is r 8, alpha 8, dropout 0',
-    },
-  ),
-  gradientCheckpointing: option(orAuto(z.boolean()).default('auto'), {
-    meaning: "Computes each layer again in the backward pass to save memory; `'auto'`: only where memory needs it",
-    wanted: "to be 'auto', true or false",
   }),
 };
 

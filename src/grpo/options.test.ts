@@ -40,12 +40,23 @@ test('every default is written out, as docs/options.md has it', () => {
     vespoKNeg: 3, vespoLambdaNeg: 2, syncRefModel: false, refModelMixupAlpha: 0.6, refModelSyncSteps: 512, dynamicSampling: false,
     maxResampleRounds: 4, topEntropyQuantile: 1, offPolicyMaskThreshold: null, entropyCoef: 0, adaptiveEntropy: null,
     samplerCorrection: null, iterations: 1, stepsPerIteration: null, maxRewardErrorRate: 0.1, rewardTimeoutMs: 60_000, rewardConcurrency: 16, onNonFinite: 'stop',
-    optim: 'adamw', learningRate: 1e-6, adamBeta1: 0.9, adamBeta2: 0.999, adamEpsilon: 1e-8, weightDecay: 0, maxGradNorm: 1,
-    lrSchedulerType: 'linear', warmupSteps: 0, warmupRatio: 0, gradientCheckpointing: 'auto',
+    optim: 'adamw', learningRate: 1e-6, adamBeta1: 0.9, adamBeta2: 0.999, adamEpsilon: 1e-8, momentum: null, weightDecay: 0, maxGradNorm: 1,
+    lrSchedulerType: 'linear', warmupSteps: 0, warmupRatio: 0, lrMinRatio: 0, lrCycles: 1, lrPower: 1, lrDecayRatio: 0.1, gradientCheckpointing: 'auto',
     lora: null, loggingSteps: 1, runName: null, saveSteps: null, saveTotalLimit: null, saveDtype: null, profile: false, overwrite: false, logCompletions: true,
     numCompletionsToPrint: 0,
     rewards: [{ name: 'length', fn: length, weight: 1, timeoutMs: null }],
   });
+});
+
+test('defaults that depend on the optimizer', () => {
+  const settings = (more: Record<string, unknown>) => {
+    const { adamBeta2, momentum } = resolve(more).options;
+    return { adamBeta2, momentum };
+  };
+  assert.deepEqual(settings({ optim: 'lion' }), { adamBeta2: 0.99, momentum: null });
+  assert.deepEqual(settings({ optim: 'sgd' }), { adamBeta2: 0.999, momentum: 0.9 });
+  assert.deepEqual(settings({ optim: 'muon' }), { adamBeta2: 0.999, momentum: 0.95 });
+  assert.deepEqual(settings({ optim: 'muon', momentum: 0, adamBeta2: 0.9 }), { adamBeta2: 0.9, momentum: 0 });
 });
 
 test('objects come through as they are, not as copies', () => {
@@ -66,7 +77,7 @@ describe('values out of range say what would be right', () => {
     [{ promptsPerStep: '4' }, 'Expected `promptsPerStep` to be a number, got "4"; correct it, or leave it out for the default (4).'],
     [{ learningRate: NaN }, 'Expected `learningRate` to be a number, got NaN; correct it, or leave it out for the default (0.000001).'],
     [{ topP: 0 }, 'Expected `topP` to be above 0, got 0; correct it, or leave it out for the default (1).'],
-    [{ adamBeta2: 1 }, 'Expected `adamBeta2` to be below 1, got 1; correct it, or leave it out for the default (0.999).'],
+    [{ adamBeta2: 1 }, 'Expected `adamBeta2` to be below 1, got 1; correct it, or leave it out for the default (0.999; 0.99 with `lion`).'],
     [{ lossType: 'ppo' }, "Expected `lossType` to be 'dapo', 'grpo', 'bnpo', 'dr_grpo', 'cispo', 'sapo', 'gmpo', 'luspo' or 'vespo', got \"ppo\"; correct it, or leave it out for the default (\"dapo\")."],
     [{ microBatch: { rows: 0 } }, 'Expected `microBatch.rows` to be 1 or more, got 0; correct it, or leave it out for the default ("auto").'],
     [{ microBatch: 4 }, "Expected `microBatch` to be 'auto', { rows: n } or { tokens: n }, got 4; correct it, or leave it out for the default (\"auto\")."],

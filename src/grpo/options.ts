@@ -2,6 +2,8 @@
 import { expected } from '../errors.ts';
 import { namedRewards } from '../rewards/named-rewards.ts';
 import type { RewardSpec } from '../rewards/reward.ts';
+import { optimizers } from '../training/optimizers/make-optimizer.ts';
+import type { NamedOptimizer } from '../training/optimizers/make-optimizer.ts';
 import { optionError } from './option-errors.ts';
 import { cautions, refusals } from './option-rules.ts';
 import type { Caution, Refusal } from './option-rules.ts';
@@ -10,7 +12,7 @@ import type { GrpoOptions, ValidOptions } from './option-schema.ts';
 
 
 /** Every option of a run with its value; rewards as a list with names and weights. */
-export type ResolvedOptions = Omit<ValidOptions, 'rewards' | 'rewardWeights' | 'epsilon'> & { rewards: RewardSpec[]; epsilon: number };
+export type ResolvedOptions = Omit<ValidOptions, 'rewards' | 'rewardWeights' | 'epsilon' | 'adamBeta2'> & { rewards: RewardSpec[]; epsilon: number; adamBeta2: number };
 
 /**
  * Validates options and writes every default out.
@@ -34,5 +36,8 @@ export function resolveOptions(input: GrpoOptions): { options: ResolvedOptions; 
   const warnings = Object.values<Caution>(cautions).flatMap((caution) => caution(valid) ?? []);
   const { rewards, rewardWeights, ...rest } = valid;
   const epsilon = rest.epsilon ?? (rest.lossType === 'gmpo' ? 0.4 : 0.2);
-  return { options: { ...rest, epsilon, rewards: namedRewards(rewards, rewardWeights ?? undefined) }, warnings };
+  const named: NamedOptimizer | null = typeof rest.optim === 'string' ? optimizers[rest.optim] : null;
+  const adamBeta2 = rest.adamBeta2 ?? named?.defaults?.adamBeta2 ?? 0.999;
+  const momentum = rest.momentum ?? named?.defaults?.momentum ?? null;
+  return { options: { ...rest, epsilon, adamBeta2, momentum, rewards: namedRewards(rewards, rewardWeights ?? undefined) }, warnings };
 }

@@ -22,14 +22,16 @@ import { RewardErrorMonitor } from '../rewards/error-rate.ts';
 import { Slots } from '../rewards/slots.ts';
 import { assertFreeDisk } from '../run/folder.ts';
 import { native } from '../tensor/binding.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { AdamW } from '../training/optimizers/adamw.ts';
+import { optimizers } from '../training/optimizers/make-optimizer.ts';
+import type { OptimizerName } from '../training/optimizers/make-optimizer.ts';
 import type { Optimizer } from '../training/optimizers/optimizer.ts';
 import { activationBytesPerToken, automaticTokenBudget } from '../training/pack.ts';
 import type { MicroBatchLimit } from '../training/pack.ts';
-import { elementCount } from '../weights/dtype.ts';
 import { scheduleOf } from '../training/schedule.ts';
 import type { Schedule } from '../training/schedule.ts';
+import { elementCount } from '../weights/dtype.ts';
 import type { ResolvedOptions } from './options.ts';
 import { promptLimit, surveyPrompts } from './prompts.ts';
 import type { PromptSettings, PromptSurvey } from './prompts.ts';
@@ -102,7 +104,7 @@ export async function prepare(options: ResolvedOptions, onMessage: (line: string
     const totalSteps = Math.min(options.maxSteps ?? Infinity, planned);
     const iterationSteps = iterations === 1 ? Infinity : (stepsPerIteration ?? Math.floor(planned / iterations));
     const scheduled = Math.min(totalSteps, iterationSteps);
-    const schedule = scheduleOf(options.lrSchedulerType, { warmupSteps: warmupSteps(options, scheduled), totalSteps: scheduled });
+    const schedule = scheduleOf(options.lrSchedulerType, { ...options, warmupSteps: warmupSteps(options, scheduled), totalSteps: scheduled });
     return { options, model, tokenizer, rounds, totalSteps, roundSize, iterationSteps, schedule, prompts, survey };
   } catch (error) {
     if ('opened' in model) model.opened.checkpoint.close();
@@ -119,6 +121,7 @@ export async function start(prepared: Prepared, onMessage: (line: string) => voi
   const decoder = lora ? adaptDecoder(createAdapter(read.decoder, read.reference, lora, options.seed)) : read.decoder;
   const policy: LoadedModel = { ...read, decoder, tokenizer };
   for (const weight of decoder.trained.values()) weight.requiresGrad_();
+  const optimizer = makeOptimizer(decoder, options);
   const plan = choosePlan(decoder, options, longestPrompt(prepared));
   const [trained, all] = [trainedCount(decoder), parameterCount(decoder)];
   onMessage(`training ${trained.toLocaleString('en-US')} of ${all.toLocaleString('en-US')} parameters (${((100 * trained) / all).toPrecision(3)}%)`);
@@ -127,7 +130,7 @@ export async function start(prepared: Prepared, onMessage: (line: string) => voi
     ...prepared,
     policy,
     reference: options.beta === 0 ? null : referenceOf(decoder, options),
-    optimizer: makeOptimizer(decoder, options),
+    optimizer,
     plan,
     slots: new Slots(options.rewardConcurrency),
     monitor: new RewardErrorMonitor(options.maxRewardErrorRate),
@@ -218,8 +221,9 @@ function choosePlan(decoder: Decoder, options: ResolvedOptions, promptTokens: nu
   const { config } = decoder;
   const bytes = bytesPerNumber('float32');
   const checkpoint = options.gradientCheckpointing === true;
-  // Of what is trained: gradients, two moments, a frozen reference. Of all weights: the packed ones of decoding.
-  const copies = 3 + (options.beta === 0 ? 0 : 1);
+  // Of what is trained: gradients and a frozen reference; of all weights: the packed ones of decoding. The memory of a named
+  // optimizer is taken by now; the caller's own may take as much as AdamW's at its first step.
+  const copies = 1 + (options.beta === 0 ? 0 : 1) + (typeof options.optim === 'string' ? 0 : 2);
   const available = process.availableMemory() - (trainedCount(decoder) * copies + parameterCount(decoder)) * bytes;
   const rowBytes = config.layers * 2 * config.keyValueHeads * config.headDim * options.maxCompletionLength * bytes;
   const wanted = options.numGenerations * options.promptsPerStep * options.stepsPerGeneration;
@@ -236,13 +240,11 @@ function choosePlan(decoder: Decoder, options: ResolvedOptions, promptTokens: nu
 
 /** The optimizer of a run, or the caller's own. */
 export function makeOptimizer(decoder: Decoder, options: ResolvedOptions): Optimizer {
-  if (options.optim !== 'adamw') return options.optim as Optimizer;
-  return new AdamW([...decoder.trained.values()], {
-    beta1: options.adamBeta1,
-    beta2: options.adamBeta2,
-    epsilon: options.adamEpsilon,
-    weightDecay: options.weightDecay,
-  });
+  if (typeof options.optim !== 'string') return options.optim as Optimizer;
+  const trained = [...decoder.trained.values()];
+  const isVocabulary = (weight: Tensor) => weight === decoder.embedding || weight === decoder.head;
+  const parameters = { vocabulary: trained.filter(isVocabulary), hidden: trained.filter((weight) => !isVocabulary(weight)) };
+  return optimizers[options.optim as OptimizerName].make(parameters, options);
 }
 
 /** An adapter that cannot be made, or not be trained so, is refused before the weights are read. */

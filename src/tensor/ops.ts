@@ -66,6 +66,8 @@ export const silu = op<Unary>('aten::silu');
 export const geluTanh = (x: Tensor): Tensor => dispatch('aten::gelu', [x, 'tanh']) as Tensor;
 export const sigmoid = op<Unary>('aten::sigmoid');
 export const tanh = op<Unary>('aten::tanh');
+/** a + share·(b − a). */
+export const lerp = op<(a: Tensor, b: Tensor, share: number) => Tensor>('aten::lerp.Scalar');
 export const minimum = op<Binary>('aten::minimum');
 export const maximum = op<Binary>('aten::maximum');
 export const clamp = op<(x: Tensor, min: number | null, max: number | null) => Tensor>('aten::clamp');
@@ -102,9 +104,13 @@ export const sort = (x: Tensor, axis: number, descending: boolean): [values: Ten
   dispatch('aten::sort', [x, axis, descending]) as [Tensor, Tensor];
 /** First position whose entry exceeds the value, along the last axis. */
 export const searchsorted = (sorted: Tensor, values: Tensor): Tensor => dispatch('aten::searchsorted.Tensor', [sorted, values, false, true]) as Tensor;
+/** How many of the sorted boundaries lie below each value, in int32. */
+export const bucketize = (values: Tensor, boundaries: Tensor): Tensor => dispatch('aten::bucketize.Tensor', [values, boundaries, true, false]) as Tensor;
 
 // Products
 export const matmul = op<Binary>('aten::matmul');
+/** beta·x + alpha·a·b for matrices. */
+export const addmm = op<(x: Tensor, a: Tensor, b: Tensor, beta: number, alpha: number) => Tensor>('aten::addmm');
 export const bmm = op<Binary>('aten::bmm');
 export const linear = op<(x: Tensor, weight: Tensor, bias?: Tensor | null) => Tensor>('tsrl::linear');
 export const scaledDotProductAttention = (
@@ -142,6 +148,7 @@ export const mul_ = op<Binary>('aten::mul_.Tensor');
 export const sub_ = op<Binary>('aten::sub_.Tensor');
 export const divScalar_ = op<ByScalar>('aten::div_.Scalar');
 export const exp_ = op<Unary>('aten::exp_');
+export const sign_ = op<Unary>('aten::sign_');
 export const copy_ = op<Binary>('aten::copy_');
 /** x ← x + share·(target − x). */
 export const lerp_ = op<(x: Tensor, target: Tensor, share: number) => Tensor>('aten::lerp_.Scalar');
@@ -162,4 +169,15 @@ export const fusedAdamW_ = (
   { learningRate, beta1, beta2, weightDecay, epsilon }: { learningRate: number; beta1: number; beta2: number; weightDecay: number; epsilon: number },
 ): void => {
   dispatch('aten::_fused_adamw_', [parameters, gradients, firstMoments, secondMoments, [], steps, learningRate, beta1, beta2, weightDecay, epsilon, false, false]);
+};
+
+/** One step of SGD over lists of tensors, with the decay added to the gradient; updates parameters and momenta in place. */
+export const fusedSgd_ = (
+  parameters: readonly Tensor[],
+  gradients: readonly Tensor[],
+  /** Empty without momentum. */
+  momenta: readonly Tensor[],
+  { learningRate, momentum, weightDecay }: { learningRate: number; momentum: number; weightDecay: number },
+): void => {
+  dispatch('aten::_fused_sgd_', [parameters, gradients, momenta, weightDecay, momentum, learningRate, 0, false, false, false]);
 };
