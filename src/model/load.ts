@@ -1,5 +1,6 @@
 /** From a model reference to a network in memory with its tokenizer, and back to a folder that Python loads unchanged. */
 import { expected, InputError } from '../errors.ts';
+import { generationConfigToSave } from '../text/stop-ids.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import type { DType, Tensor } from '../tensor/tensor.ts';
 import * as ops from '../tensor/ops.ts';
@@ -92,15 +93,15 @@ export function savedBytes({ decoder }: LoadedModel, dtype: DType | null): numbe
   return [...decoder.weights.values()].reduce((total, weight) => total + weight.length * perNumber, 0);
 }
 
-/** Writes a Hugging Face folder: config, weights, tokenizer. `dtype` null keeps the dtype in memory. */
+/** Writes a Hugging Face folder: config, generation config with the stop ids, weights, tokenizer. `dtype` null keeps the dtype in memory. */
 export async function saveModel(folder: string, model: LoadedModel, dtype: DType | null = null): Promise<void> {
-  const { decoder, config, generationConfig, tokenizer } = model;
+  const { decoder, config, tokenizer } = model;
   const saved = dtype ?? decoder.dtype;
   // transformers 5 writes `dtype`, reads both names, and believes `dtype`.
   const { dtype: _, ...withoutDtype } = config;
   await saveCheckpoint(folder, {
     config: { ...withoutDtype, torch_dtype: saved },
-    generationConfig,
+    generationConfig: generationConfigToSave(model),
     tokenizerFiles: tokenizer.files,
     tensors: [...decoder.weights].map(([name, weight]) => ({ name, dtype: saved, shape: weight.shape, bytes: () => bytesOf(weight, saved) })),
   });
