@@ -8,7 +8,6 @@ import type { Caution, Refusal } from './option-rules.ts';
 import { notYetNames, optionSchema } from './option-schema.ts';
 import type { GrpoOptions, ValidOptions } from './option-schema.ts';
 
-
 /** Every option of a run with its value; rewards as a list with names and weights. */
 export type ResolvedOptions = Omit<ValidOptions, 'rewards' | 'rewardWeights' | 'epsilon'> & { rewards: RewardSpec[]; epsilon: number };
 
@@ -33,6 +32,11 @@ export function resolveOptions(input: GrpoOptions): { options: ResolvedOptions; 
   }
   const warnings = Object.values<Caution>(cautions).flatMap((caution) => caution(valid) ?? []);
   const { rewards, rewardWeights, ...rest } = valid;
-  const epsilon = rest.epsilon ?? (rest.lossType === 'gmpo' ? 0.4 : 0.2);
+  const epsilon = rest.epsilon ?? defaultEpsilon(rest.lossType);
   return { options: { ...rest, epsilon, rewards: namedRewards(rewards, rewardWeights ?? undefined) }, warnings };
+}
+
+/** The width of the clip where none is given: that of `gmpo` is on the logarithm of the ratio. */
+export function defaultEpsilon(lossType: unknown): number {
+  return lossType === 'gmpo' ? 0.4 : 0.2;
 }
