@@ -146,12 +146,12 @@ function deniedWrite(received: Received, repository: string): Answer | null {
 }
 
 function create(hub: UploadHub, received: Received): Answer {
-  const { name, organization, visibility, type } = jsonOf<{ name: string; organization: string; visibility?: string; type?: string }>(received);
+  const { name, organization, visibility, type = 'model' } = jsonOf<{ name: string; organization: string; visibility?: string; type?: string }>(received);
   const repository = `${organization}/${name}`;
   const denied = deniedWrite(received, repository);
   if (denied) return denied;
   if (type !== 'model') return refusal(400, 'only models here');
-  if (hub.repositories.has(repository)) return refusal(409, 'You already created this model repo');
+  if (hub.repositories.has(repository)) return [409, { error: 'You already created this model repo', url: `${hub.endpoint}/${repository}` }];
   const files = { '.gitattributes': Buffer.from('*.safetensors filter=lfs diff=lfs merge=lfs -text\n') };
   hub.repositories.set(repository, { private: visibility === 'private', files });
   hub.commit(repository, files);

@@ -100,6 +100,15 @@ export async function uploadFolder(repository: string, folder: string, card: Car
   };
 }
 
+/**
+ * Checks what needs no network: the name, the token. Worth doing before work that a push would follow.
+ *
+ * @throws InputError, UploadError as `uploadFolder`
+ */
+export function checkUpload(repository: string, options: UploadOptions = {}): void {
+  uploadClient(repository, options);
+}
+
 function uploadClient(repository: string, { token, onMessage = () => {}, signal, attempts = 6, pauseMs = 1000 }: UploadOptions): HubClient {
   const reference = hubReference(repository);
   if (reference === null || repository.includes('@')) throw expected('repository', 'to be org/name, a repository of the Hub', repository, 'write it like my-name/my-model');
