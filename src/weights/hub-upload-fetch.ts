@@ -18,11 +18,12 @@ export function uploadingFetch(client: HubClient, onSent: (address: string, byte
     const headers = new Headers(init.headers);
     if (url.origin === hub) headers.set('authorization', `Bearer ${client.settings.token}`);
     headers.set('user-agent', 'tsrl');
+    const signal = init.signal ?? client.signal ?? null;
     // Only the host is named for a storage: its addresses hold signatures.
     const about = url.origin === hub ? `${init.method ?? 'GET'} ${url.pathname}` : url.host;
     const attempt = async (): Promise<Response> => {
       const body = init.body instanceof Blob ? counted(init.body, (bytes) => onSent(url.href, bytes)) : init.body;
-      const response = await fetch(url, { ...init, headers, body: body ?? null }).catch((error: unknown) => {
+      const response = await fetch(url, { ...init, headers, signal, body: body ?? null }).catch((error: unknown) => {
         throw new Passing(`${about}: ${url.host} cannot be reached (${faultOf(error)})`);
       });
       const passing = passingStatus(response, about);
@@ -30,7 +31,7 @@ export function uploadingFetch(client: HubClient, onSent: (address: string, byte
       await response.body?.cancel();
       throw passing;
     };
-    return tryPatiently({ ...client, ...(init.signal ? { signal: init.signal } : {}) }, attempt, (last, tries) => givenUp(client, last, tries));
+    return tryPatiently({ ...client, ...(signal ? { signal } : {}) }, attempt, (last, tries) => givenUp(client, last, tries));
   };
 }
 

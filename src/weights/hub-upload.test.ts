@@ -277,13 +277,15 @@ describe('what may pass', () => {
     await fault(/cannot be reached \(ECONNREFUSED\)/);
   });
 
-  test('a signal ends it at once', async () => {
-    const stop = new AbortController();
-    hub.spoil = ({ storage }) => {
-      if (storage) stop.abort(new Error('enough'));
-      return storage;
-    };
-    await assert.rejects(push({ signal: stop.signal }), { message: 'enough' });
+  test('a signal ends it at once, wherever it is', async () => {
+    for (const route of [/^GET/, /create/, /preupload/, /^PUT/, /commit\/main/]) {
+      const stop = new AbortController();
+      hub.spoil = (received) => {
+        if (is(received, route)) stop.abort(new Error('enough'));
+        return is(received, route);
+      };
+      await assert.rejects(push({ signal: stop.signal }), { message: 'enough' }, String(route));
+    }
     assert.deepEqual(hub.commits, []);
   });
 });

@@ -80,7 +80,7 @@ export async function uploadFolder(repository: string, folder: string, card: Car
   const client = uploadClient(repository, options);
   const outgoing = await filesOf(folder);
   const bytesOf = (files: readonly OutgoingFile[]): number => files.reduce((sum, { size }) => sum + size, 0);
-  // Here, and not above: it takes as long to load as all of tsrl, and only a push needs it.
+  // Here, and not above: only a push needs it, and `tsrl --help` need not wait for it.
   const library = await import('@huggingface/hub');
   const { found, created } = await openRepository(client, library, options.private);
   if (card !== null && !outgoing.some(({ name }) => name === 'README.md') && (await mayReplaceCard(client, found, card))) {
@@ -236,12 +236,13 @@ async function sendCommit(client: HubClient, library: HubLibrary, files: readonl
     progress.end(commit);
     return commit;
   } catch (error) {
-    client.signal?.throwIfAborted();
     throw asUploadError(client, library, error);
   }
 }
 
+/** An error of a request as ours; throws the signal's own where it was that. */
 function asUploadError(client: HubClient, library: HubLibrary, error: unknown): UploadError {
+  client.signal?.throwIfAborted();
   if (error instanceof UploadError) return error;
   return error instanceof library.HubApiError ? refusedUpload(client, error) : strangeFault(client, error);
 }
