@@ -22,6 +22,9 @@ export class FileFormatError extends TsrlError {}
 /** A model file, package or folder cannot be found or fetched. */
 export class NotFoundError extends TsrlError {}
 
+/** The Hub does not take what is pushed. `data.reason` says why, `data.status` what it answered. */
+export class UploadError extends TsrlError {}
+
 /** libtorch refused an operation. `data.op` and `data.shapes` say which and on what. */
 export class TensorError extends TsrlError {}
 

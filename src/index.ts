@@ -18,6 +18,8 @@ export type { RewardFunction, Rewards, RewardSample } from './rewards/reward.ts'
 export { lengthReward } from './rewards/length.ts';
 export { LanguageModel, loadModel } from './language-model.ts';
 export type { GenerateOptions, Generation, ScoredCompletions } from './language-model.ts';
+export type { PushOptions } from './push.ts';
+export type { Upload } from './weights/hub-upload.ts';
 export type { LoadOptions } from './model/load.ts';
 export type { LoraSettings } from './model/lora.ts';
 export type { MergeConsent } from './model/merge.ts';

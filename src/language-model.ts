@@ -21,6 +21,8 @@ import { stopIds } from './text/stop-ids.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
 import { cutIntoMicroBatches } from './training/pack.ts';
 import { scoreBatch } from './training/update.ts';
+import type { PushOptions } from './push.ts';
+import type { Upload } from './weights/hub-upload.ts';
 
 /** How `generate` draws. What is not given comes from the model's generation_config.json, then from these defaults. */
 export interface GenerateOptions {
@@ -192,6 +194,19 @@ export class LanguageModel implements LoadedModel {
   /** Writes a folder in Hugging Face layout, or in peft's for an adapter. `dtype` left out keeps the type in memory. */
   async save(folder: string, { dtype = null }: { dtype?: DType | null } = {}): Promise<void> {
     await saveModel(folder, this, dtype);
+  }
+
+  /**
+   * Pushes the model to the Hugging Face Hub as one commit, with a card that tells of the run it was loaded from, if it was
+   * (`run` names another). The token is that of the environment (HF_TOKEN), unless one is given.
+   *
+   * @param repository `org/name`; one that does not exist is made, and then `private` must be said
+   * @param options.dtype left out keeps the type in memory
+   * @throws UploadError when the Hub does not take it; `data.reason` says why
+   */
+  async pushToHub(repository: string, { dtype, ...options }: PushOptions & { dtype?: DType | null } = {}): Promise<Upload> {
+    const { pushModel } = await import('./push.ts');
+    return pushModel(this.reference, (folder) => this.save(folder, { dtype: dtype ?? null }), repository, { ...(this.#onMessage ? { onMessage: this.#onMessage } : {}), ...options });
   }
 
   /** Frees the weights; of a model from `withAdapter`, those of the adapter. */

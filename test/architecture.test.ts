@@ -29,9 +29,10 @@ const rooms: Readonly<Record<string, Room>> = {
   rewards: { uses: ['model', 'weights', 'text', 'errors'], types: ['data'] },
   run: { uses: ['errors'], types: ['data', 'text', 'grpo/types.ts'], files: { 'run/checkpoint': ['tensor', 'weights'] } },
   grpo: { uses: ['generate', 'training', 'rewards', 'run', 'data', 'model', 'weights', 'tensor', 'text', 'errors'] },
-  'language-model': { uses: ['generate', 'training', 'model', 'weights', 'tensor', 'text', 'errors'] },
-  index: { uses: ['language-model', 'grpo', 'generate', 'training', 'rewards', 'run', 'data', 'model', 'weights', 'tensor', 'text', 'errors'] },
-  cli: { uses: ['index', 'language-model', 'grpo', 'generate', 'training', 'rewards', 'run', 'data', 'model', 'weights', 'tensor', 'text', 'errors'] },
+  push: { uses: ['grpo', 'run', 'weights', 'errors'] },
+  'language-model': { uses: ['push', 'generate', 'training', 'model', 'weights', 'tensor', 'text', 'errors'] },
+  index: { uses: ['language-model', 'push', 'grpo', 'generate', 'training', 'rewards', 'run', 'data', 'model', 'weights', 'tensor', 'text', 'errors'] },
+  cli: { uses: ['index', 'language-model', 'push', 'grpo', 'generate', 'training', 'rewards', 'run', 'data', 'model', 'weights', 'tensor', 'text', 'errors'] },
 };
 
 interface Import {

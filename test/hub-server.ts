@@ -29,6 +29,10 @@ export interface HubServer {
   commit(repository: string, files: Readonly<Record<string, string | Uint8Array>>, revision?: string): string;
   /** Called before each answer; true when it has answered (badly) itself. `body` is the content of the file asked for. */
   misbehave: ((asked: Asked, response: ServerResponse, body: Buffer) => boolean) | null;
+  /** Sees each request first; true when it has answered. The server that takes uploads is one. */
+  receive: ((request: IncomingMessage, response: ServerResponse, storage: boolean) => Promise<boolean>) | null;
+  /** Address of the server that stores the large files. */
+  storage: string;
   close(): void;
 }
 
@@ -50,13 +54,18 @@ export async function startHub(): Promise<HubServer> {
     asked.push(one);
     return one;
   };
-  const storage = await listen((request, response) => {
+  const receiving = (answer: RequestListener, storage: boolean): RequestListener => (request, response) => {
+    if (!hub.receive) return answer(request, response);
+    void hub.receive(request, response, storage).then((answered) => answered || answer(request, response));
+  };
+  const store: RequestListener = (request, response) => {
     const one = notes(request, true);
     const body = stored.get(/[0-9a-f]{64}/.exec(one.path)?.[0] ?? '');
     if (hub.misbehave?.(one, response, body ?? Buffer.alloc(0))) return;
     if (body) sendPart(request, response, body);
     else response.writeHead(403).end();
-  });
+  };
+  const storage = await listen(receiving(store, true));
   const answer: RequestListener = (request, response) => {
     const one = notes(request, false);
     const [, api, repository = '', ...last] = /^\/(api\/models\/)?([^/]+\/[^/]+)\/(?:revision|resolve)\/([^/]+)(?:\/([^/]+))?$/.exec(request.url!) ?? [];
@@ -75,11 +84,13 @@ export async function startHub(): Promise<HubServer> {
     stored.set(blobName(name, body), body);
     response.writeHead(302, { 'x-linked-etag': `"${blobName(name, body)}"`, 'x-linked-size': body.length, location: `${addressOf(storage)}/stored/${blobName(name, body)}?Signature=secret-signature` }).end();
   };
-  const server = await listen(answer);
+  const server = await listen(receiving(answer, false));
   const hub: HubServer = {
     endpoint: addressOf(server),
     asked,
     misbehave: null,
+    receive: null,
+    storage: addressOf(storage),
     commit: (repository, files, revision = 'main') => {
       const entries = Object.entries(files).map(([name, content]) => [name, Buffer.from(content)] as const);
       const hash = createHash('sha1');

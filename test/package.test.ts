@@ -34,6 +34,24 @@ test('plain node imports tsrl, and the addon is loaded by the first tensor, not 
   assert.deepEqual(inPlainNode(program), { before: [false, 0], sum: 2, after: true, addons: true });
 });
 
+test('what only a push needs is not loaded by the import, nor by --help', () => {
+  const program = `
+    const { Session } = await import('node:inspector');
+    await import('tsrl');
+    const { main } = await import('./dist/cli/main.js');
+    for (const args of [['--help'], ['push', '--help']]) await main(args, { out() {}, err() {}, readAll: async () => '', cwd: '.' });
+    const session = new Session();
+    session.connect();
+    const loaded = [];
+    session.on('Debugger.scriptParsed', ({ params }) => loaded.push(params.url));
+    session.post('Debugger.enable');
+    const has = (part) => loaded.some((url) => url.includes(part));
+    const before = [has('/dist/cli/push.js'), has('@huggingface/hub/')];
+    await import('@huggingface/hub');
+    console.log(JSON.stringify({ before, after: has('@huggingface/hub/') }));`;
+  assert.deepEqual(inPlainNode(program), { before: [true, false], after: true });
+});
+
 test('the description of the package can be read', () => {
   const program = `
     const { default: about } = await import('tsrl/package.json', { with: { type: 'json' } });

@@ -16,6 +16,7 @@ const commands: Readonly<Record<string, Command>> = {
   generate: { summary: 'completes a prompt: --model, --prompt', load: () => import('./generate.ts') },
   pull: { summary: 'fetches a model and prints where it is', load: () => import('./pull.ts') },
   merge: { summary: 'puts an adapter into the weights of its base: tsrl merge ADAPTER FOLDER', load: () => import('./merge.ts') },
+  push: { summary: 'sends a model or a run to the Hub: tsrl push FOLDER org/name', load: () => import('./push.ts') },
   init: { summary: 'writes a small random model: tsrl init FOLDER --like REF', load: () => import('./init.ts') },
   doctor: { summary: 'looks at this machine and says what is missing', load: () => import('./doctor.ts') },
 };

@@ -10,7 +10,6 @@ import type { Caution, Refusal } from './option-rules.ts';
 import { notYetNames, optionSchema } from './option-schema.ts';
 import type { GrpoOptions, ValidOptions } from './option-schema.ts';
 
-
 /** Every option of a run with its value; rewards as a list with names and weights. */
 export type ResolvedOptions = Omit<ValidOptions, 'rewards' | 'rewardWeights' | 'epsilon' | 'adamBeta2'> & { rewards: RewardSpec[]; epsilon: number; adamBeta2: number };
 
@@ -35,9 +34,14 @@ export function resolveOptions(input: GrpoOptions): { options: ResolvedOptions; 
   }
   const warnings = Object.values<Caution>(cautions).flatMap((caution) => caution(valid) ?? []);
   const { rewards, rewardWeights, ...rest } = valid;
-  const epsilon = rest.epsilon ?? (rest.lossType === 'gmpo' ? 0.4 : 0.2);
+  const epsilon = rest.epsilon ?? defaultEpsilon(rest.lossType);
   const named: NamedOptimizer | null = typeof rest.optim === 'string' ? optimizers[rest.optim] : null;
   const adamBeta2 = rest.adamBeta2 ?? named?.defaults?.adamBeta2 ?? 0.999;
   const momentum = rest.momentum ?? named?.defaults?.momentum ?? null;
   return { options: { ...rest, epsilon, adamBeta2, momentum, rewards: namedRewards(rewards, rewardWeights ?? undefined) }, warnings };
+}
+
+/** The width of the clip where none is given: that of `gmpo` is on the logarithm of the ratio. */
+export function defaultEpsilon(lossType: unknown): number {
+  return lossType === 'gmpo' ? 0.4 : 0.2;
 }

@@ -7,6 +7,7 @@ import { scope } from '../tensor/scope.ts';
 import * as ops from '../tensor/ops.ts';
 import { tensor } from '../tensor/tensor.ts';
 import type { DType } from '../tensor/tensor.ts';
+import { generationConfigToSave } from '../text/stop-ids.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import { readDescription } from '../weights/checkpoint.ts';
 import type { TensorEntry } from '../weights/dtype.ts';
@@ -61,7 +62,8 @@ export async function initModel(folder: string, options: InitOptions): Promise<{
   if (!(std >= 0 && Number.isFinite(std))) throw expected('std', 'to be 0 or more', std, 'correct the value');
   const tensors = randomWeights(decoderConfig(sized), { seed, std, dtype });
   const { dtype: _, ...config } = sized;
-  await saveCheckpoint(folder, { config: { ...config, torch_dtype: dtype }, generationConfig: description.generationConfig, tokenizerFiles: tokenizer.files, tensors });
+  const generationConfig = generationConfigToSave({ config, generationConfig: description.generationConfig, tokenizer });
+  await saveCheckpoint(folder, { config: { ...config, torch_dtype: dtype }, generationConfig, tokenizerFiles: tokenizer.files, tensors });
   return { parameters: tensors.reduce((total, { shape }) => total + elementCount(shape), 0) };
 }
 

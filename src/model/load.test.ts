@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test';
 import { writeTinyModel } from '../../scripts/tiny-model.ts';
 import { native } from '../tensor/binding.ts';
 import { liveTensors } from '../tensor/scope.ts';
+import { stopIds } from '../text/stop-ids.ts';
 import { bytesPerNumber, chooseDevice, chooseDType, disposeModel, loadNetwork, openModel, savedBytes, saveModel } from './load.ts';
 
 // The network is too small for a second thread.
@@ -54,6 +55,27 @@ test('what is saved is the same model: bits of the weights, tokenizer, config wi
   assert.equal(savedBytes(model, null), 2 * savedBytes(model, 'bfloat16'));
   disposeModel(model);
   disposeModel(again);
+});
+
+test('what is saved carries the stop ids, also where the base had no generation config', async () => {
+  const chat = await writeTinyModel(join(root, 'chat'));
+  // The model ends its turn with another id than its tokenizer's 258.
+  writeFileSync(join(chat, 'config.json'), JSON.stringify({ ...json(join(chat, 'config.json')), eos_token_id: 256 }));
+  writeFileSync(join(chat, 'generation_config.json'), JSON.stringify({ top_p: 0.9, eos_token_id: [257, 256] }));
+  const bare = await writeTinyModel(join(root, 'bare'));
+  rmSync(join(bare, 'generation_config.json'));
+  for (const [from, wanted] of [
+    [chat, { top_p: 0.9, eos_token_id: [257, 256, 258] }],
+    [bare, { bos_token_id: 257, eos_token_id: 258, pad_token_id: 256 }],
+  ] as const) {
+    const model = await loadNetwork(from);
+    await saveModel(join(from, 'saved'), model);
+    assert.deepEqual(json(join(from, 'saved', 'generation_config.json')), wanted);
+    const again = await loadNetwork(join(from, 'saved'));
+    assert.deepEqual(stopIds(again), stopIds(model));
+    disposeModel(model);
+    disposeModel(again);
+  }
 });
 
 test('what is wrong with a config is found before weights are read', async () => {

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expected, InputError } from '../errors.ts';
+import { generationConfigToSave } from '../text/stop-ids.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
 import type { DType, Tensor } from '../tensor/tensor.ts';
 import * as ops from '../tensor/ops.ts';
@@ -127,9 +128,9 @@ export function savedBytes({ decoder }: LoadedModel, dtype: DType | null): numbe
   return trainedCount(decoder) * bytesPerNumber(dtype ?? decoder.dtype);
 }
 
-/** Writes a Hugging Face folder (config, weights, tokenizer), or peft's for a model with an adapter. `dtype` null keeps the dtype in memory. */
+/** Writes a Hugging Face folder (config, generation config with the stop ids, weights, tokenizer), or peft's for a model with an adapter. `dtype` null keeps the dtype in memory. */
 export async function saveModel(folder: string, model: LoadedModel, dtype: DType | null = null): Promise<void> {
-  const { decoder, config, generationConfig, tokenizer } = model;
+  const { decoder, config, tokenizer } = model;
   const saved = dtype ?? decoder.dtype;
   const entry = (name: string, weight: Tensor) => ({ name, dtype: saved, shape: weight.shape, bytes: () => bytesOf(weight, saved) });
   if (decoder.adapter) {
@@ -143,7 +144,7 @@ export async function saveModel(folder: string, model: LoadedModel, dtype: DType
   }
   await saveCheckpoint(folder, {
     config: configOfType(config, saved),
-    generationConfig,
+    generationConfig: generationConfigToSave(model),
     tokenizerFiles: tokenizer.files,
     tensors: [...decoder.weights].map(([name, weight]) => entry(name, weight)),
   });
@@ -152,11 +153,11 @@ export async function saveModel(folder: string, model: LoadedModel, dtype: DType
 /** Writes a model with an adapter as a whole model, weight by weight: no second network is made. */
 export async function saveMerged(folder: string, model: LoadedModel, dtype: DType, consent: MergeConsent = {}): Promise<void> {
   bytesPerNumber(dtype);
-  const { decoder, generationConfig, tokenizer } = model;
+  const { decoder, tokenizer } = model;
   const config = mergedConfig(model, consent);
   await saveCheckpoint(folder, {
     config: configOfType(config, dtype),
-    generationConfig,
+    generationConfig: generationConfigToSave(model),
     tokenizerFiles: tokenizer.files,
     tensors: mergedNames(decoder).map((name) => ({ name, dtype, shape: (decoder.weights.get(name) ?? decoder.head).shape, bytes: () => scope(() => mergedWeight(decoder, name, dtype).toBytes()) })),
   });

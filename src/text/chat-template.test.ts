@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { InputError } from '../errors.ts';
 import type { Message } from './message.ts';
 import { encodeChat, hasChatTemplate, renderChat } from './chat-template.ts';
-import { stopIds } from './stop-ids.ts';
+import { generationConfigToSave, stopIds } from './stop-ids.ts';
 import { Tokenizer } from './tokenizer.ts';
 
 const read = (name: string): Record<string, unknown> => JSON.parse(fs.readFileSync(new URL(`../../test/fixtures/tokenizer/${name}`, import.meta.url), 'utf8')) as Record<string, unknown>;
@@ -60,6 +60,18 @@ test('every declared end of sequence stops', () => {
   assert.deepEqual([...stopIds({ config: {}, generationConfig: null, tokenizer: { eosId: null } })], []);
   assert.deepEqual([...stopIds({ config: { eos_token_id: null }, generationConfig: null, tokenizer })], [2]);
   assert.throws(() => stopIds({ config: { eos_token_id: ['</s>'] }, generationConfig: null, tokenizer }), InputError);
+});
+
+test('a saved generation config names every stop id, and keeps what else it said', () => {
+  const tokenizer = { eosId: 2 };
+  const saved = (config: Record<string, unknown>, generationConfig: Record<string, unknown> | null) => generationConfigToSave({ config, generationConfig, tokenizer });
+  assert.deepEqual(saved({ eos_token_id: 7 }, { temperature: 0.6, eos_token_id: [9, 7] }), { temperature: 0.6, eos_token_id: [9, 7, 2] });
+  assert.deepEqual(saved({}, { top_k: 5 }), { top_k: 5, eos_token_id: 2 });
+  assert.deepEqual(saved({ eos_token_id: 2 }, { eos_token_id: 2, pad_token_id: 0 }), { eos_token_id: 2, pad_token_id: 0 });
+  // transformers takes these three from config.json only where there is no generation_config.json.
+  assert.deepEqual(saved({ bos_token_id: 1, eos_token_id: [2, 3], pad_token_id: null }, null), { bos_token_id: 1, eos_token_id: [2, 3] });
+  assert.equal(generationConfigToSave({ config: {}, generationConfig: null, tokenizer: { eosId: null } }), null);
+  assert.deepEqual(generationConfigToSave({ config: {}, generationConfig: { top_k: 5 }, tokenizer: { eosId: null } }), { top_k: 5 });
 });
 
 test("system messages, several turns, tools and thinking are rendered as Python's transformers does", () => {

@@ -29,3 +29,18 @@ export function stopIds({ config, generationConfig, tokenizer }: StopSources): S
   }
   return ids;
 }
+
+/**
+ * The generation config of a model that is saved: what it had, with every stop id, so that who loads the folder stops
+ * where sampling stopped. Where it had none, it starts with the ids that transformers would take from `config.json`.
+ * null when there is nothing to say.
+ */
+export function generationConfigToSave(sources: StopSources): Record<string, unknown> | null {
+  const { config, generationConfig } = sources;
+  const others = Object.fromEntries(['bos_token_id', 'pad_token_id'].flatMap((name) => (config[name] == null ? [] : [[name, config[name]]])));
+  const base = generationConfig ?? others;
+  const declared = [base['eos_token_id'] ?? []].flat() as number[];
+  const ids = [...new Set([...declared, ...stopIds(sources)])];
+  if (ids.length === 0) return generationConfig === null ? null : { ...generationConfig };
+  return { ...base, eos_token_id: ids.length === 1 ? ids[0] : ids };
+}

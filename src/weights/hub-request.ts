@@ -6,18 +6,22 @@ import type { HubReference } from './hub-files.ts';
 import type { HubSettings } from './hub-settings.ts';
 import { withoutToken } from './hub-settings.ts';
 
-/** Who asks, for what, and how patiently. */
-export interface HubClient {
-  settings: HubSettings;
-  reference: HubReference;
+/** How often something is tried, and who hears of it. */
+export interface Patience {
   onMessage: (line: string) => void;
   /** Tries without any gain before giving up. */
   attempts: number;
   /** First pause between tries; it doubles. */
   pauseMs: number;
+  signal?: AbortSignal;
+}
+
+/** Who asks, for what, and how patiently. */
+export interface HubClient extends Patience {
+  settings: HubSettings;
+  reference: HubReference;
   /** So long without a byte is a cut. */
   idleMs: number;
-  signal?: AbortSignal;
 }
 
 /** Why the Hub did not give what was asked, for programs: `data.reason` of the error. */
@@ -40,24 +44,35 @@ const LONGEST_PAUSE_MS = 300_000;
 /**
  * Tries until it works, or fails for good, or has failed too often without a gain.
  *
+ * @param giveUp the error of the end, from what was wrong last and the number of tries
  * @param gained what the tries have brought so far, as a number that grows
  */
-export async function patiently<T>(client: HubClient, attempt: () => Promise<T>, gained: () => number = () => 0): Promise<T> {
+export async function tryPatiently<T>(
+  { attempts, pauseMs, onMessage, signal }: Patience,
+  attempt: () => Promise<T>,
+  giveUp: (last: Passing, tries: number) => Error,
+  gained: () => number = () => 0,
+): Promise<T> {
   let most = gained();
   for (let failures = 1; ; failures++) {
     try {
       return await attempt();
     } catch (error) {
-      client.signal?.throwIfAborted();
+      signal?.throwIfAborted();
       if (!(error instanceof Passing)) throw error;
       if (gained() > most) failures = 1;
       most = Math.max(most, gained());
-      const pause = error.waitMs ?? client.pauseMs * 2 ** (failures - 1);
-      if (failures >= client.attempts || pause > LONGEST_PAUSE_MS) throw unreachable(client, error, failures);
-      client.onMessage(`${error.message}; trying again in ${Number((pause / 1000).toPrecision(2))} s`);
-      await sleep(pause, undefined, client.signal ? { signal: client.signal } : {});
+      const pause = error.waitMs ?? pauseMs * 2 ** (failures - 1);
+      if (failures >= attempts || pause > LONGEST_PAUSE_MS) throw giveUp(error, failures);
+      onMessage(`${error.message}; trying again in ${Number((pause / 1000).toPrecision(2))} s`);
+      await sleep(pause, undefined, signal ? { signal } : {});
     }
   }
+}
+
+/** `tryPatiently` for what is fetched. */
+export function patiently<T>(client: HubClient, attempt: () => Promise<T>, gained?: () => number): Promise<T> {
+  return tryPatiently(client, attempt, (last, tries) => unreachable(client, last, tries), gained);
 }
 
 /**
@@ -137,12 +152,17 @@ export function failed({ reference, settings }: HubClient, reason: HubFault, wha
 }
 
 function unreachable(client: HubClient, last: Passing, tries: number): NotFoundError {
+  const { got, mend } = whyGivenUp(last, tries, 'check the network, or name a mirror in HF_ENDPOINT; what has come is kept');
+  return failed(client, 'unreachable', '', got, mend);
+}
+
+/** What is wrong where the patience ended, and what to do. */
+export function whyGivenUp(last: Passing, tries: number, otherwise: string): { got: string; mend: string } {
+  if (last.waitMs !== null && last.waitMs > LONGEST_PAUSE_MS) return { got: `${last.message}, and asks to wait ${Math.ceil(last.waitMs / 1000)} s`, mend: 'try again then' };
   const proxy = Object.keys(process.env).some((name) => /^https?_proxy$/i.test(name)) && process.env['NODE_USE_ENV_PROXY'] !== '1';
-  if (last.waitMs !== null && last.waitMs > LONGEST_PAUSE_MS) return failed(client, 'unreachable', '', `${last.message}, and asks to wait ${Math.ceil(last.waitMs / 1000)} s`, 'try again then');
-  const mend = proxy
-    ? 'try again later; Node uses the proxy of the environment only with NODE_USE_ENV_PROXY=1 (Node 22.21 or newer)'
-    : 'try again later, check the network, or name a mirror in HF_ENDPOINT; what has come is kept';
-  return failed(client, 'unreachable', '', `after ${tries} ${tries === 1 ? 'try' : 'tries'}: ${last.message}`, mend);
+  const got = `after ${tries} ${tries === 1 ? 'try' : 'tries'}: ${last.message}`;
+  if (proxy) return { got, mend: 'try again later; Node uses the proxy of the environment only with NODE_USE_ENV_PROXY=1 (Node 22.21 or newer)' };
+  return { got, mend: `try again later, ${otherwise}` };
 }
 
 /** What a status says. */
@@ -154,8 +174,8 @@ function refusal(client: HubClient, response: Response, about: string): Error {
   const data = { status, ...(code ? { code } : {}) };
   const token = settings.token === null ? 'no token' : 'a token';
   const page = `${settings.endpoint}/${reference.repository}`;
-  if (status === 429) return new Passing(`${about}: the Hub has had too many requests (429)`, retryAfter(headers));
-  if (status === 408 || status >= 500) return new Passing(`${about}: the Hub answers ${status}`, retryAfter(headers));
+  const passing = passingStatus(response, about);
+  if (passing !== null) return passing;
   if (code === 'GatedRepo') {
     const mend = settings.token === null ? `accept its terms at ${page}, then set HF_TOKEN to a token of that account` : `accept its terms at ${page} with the account that the token belongs to`;
     return failed(client, 'gated', '', `HTTP ${status} for a request with ${token}: the repository is gated`, mend, data);
@@ -170,6 +190,13 @@ function refusal(client: HubClient, response: Response, about: string): Error {
     return failed(client, 'missing', '', `HTTP ${status} for a request with ${token}: the repository does not exist or is private`, mend, data);
   }
   return failed(client, 'refused', `(${about})`, `HTTP ${status}${said ? ` ("${said}")` : ''} for a request with ${token}`, status === 403 ? 'use a token that may read the repository' : 'check HF_ENDPOINT', data);
+}
+
+/** The fault of a status that may pass; null for any other. */
+export function passingStatus({ status, headers }: Response, about: string): Passing | null {
+  if (status === 429) return new Passing(`${about}: the Hub has had too many requests (429)`, retryAfter(headers));
+  if (status === 408 || status >= 500) return new Passing(`${about}: the Hub answers ${status}`, retryAfter(headers));
+  return null;
 }
 
 /** Milliseconds that the server asks to wait, by `Retry-After` (seconds or a date) or the `t` of `RateLimit`; null where it says nothing. */

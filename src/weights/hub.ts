@@ -10,6 +10,7 @@ import type { RepositoryCache } from './hub-cache.ts';
 import { describeFile, downloadBlob } from './hub-download.ts';
 import { at, filesToFetch, missingFiles, OPTIONAL, shardNames } from './hub-files.ts';
 import type { HubReference } from './hub-files.ts';
+import { progressLines } from './hub-progress.ts';
 import { failed, requestJson } from './hub-request.ts';
 import type { HubClient } from './hub-request.ts';
 import { hubSettings } from './hub-settings.ts';
@@ -34,9 +35,6 @@ export interface HubFetchOptions {
 
 /** Files that are fetched at the same time. */
 const AT_ONCE = 4;
-
-/** Between two lines about a download that goes on. */
-const PROGRESS_MS = 5000;
 
 /**
  * Gives the folder of a model, from the cache or fetched into it.
@@ -132,7 +130,7 @@ async function fetchFiles(client: HubClient, cache: RepositoryCache, commit: str
   const total = wanted.reduce((sum, { size }) => sum + (size ?? 0), 0);
   fs.mkdirSync(cache.blobs, { recursive: true });
   await checkFreeDisk(cache.blobs, total);
-  const progress = progressLines(client, wanted.length, total);
+  const progress = progressLines(client.onMessage, at(client.reference), wanted.length, total);
   await fourAtOnce(client, wanted, (client, remote) => downloadBlob(client, remote, blobOf(remote.etag), (bytes) => progress.have(remote.name, bytes)));
   for (const { name, etag } of remotes) placeInSnapshot(blobOf(etag), place(name));
   progress.end(commit);
@@ -158,27 +156,4 @@ async function fourAtOnce<T, R>(client: HubClient, items: readonly T[], work: (c
   await Promise.all(Array.from({ length: AT_ONCE }, lane));
   if (faults.length > 0) throw faults[0];
   return results;
-}
-
-function progressLines({ onMessage, reference }: HubClient, files: number, total: number): { have(name: string, bytes: number): void; end(commit: string): void } {
-  const started = Date.now();
-  const have = new Map<string, number>();
-  let shown = started;
-  if (files > 0) onMessage(`fetching ${at(reference)}: ${files} ${files === 1 ? 'file' : 'files'}, ${megabytes(total)}`);
-  return {
-    have: (name, bytes) => {
-      have.set(name, bytes);
-      if (Date.now() - shown < PROGRESS_MS) return;
-      shown = Date.now();
-      const sum = [...have.values()].reduce((a, b) => a + b, 0);
-      onMessage(`fetching ${at(reference)}: ${megabytes(sum)} of ${megabytes(total)}`);
-    },
-    end: (commit) => {
-      if (files > 0) onMessage(`fetched ${files} ${files === 1 ? 'file' : 'files'} of ${at(reference)} at commit ${commit.slice(0, 12)} (${megabytes(total)}, ${((Date.now() - started) / 1000).toFixed(0)} s)`);
-    },
-  };
-}
-
-function megabytes(bytes: number): string {
-  return bytes < 1e6 ? `${Math.ceil(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(bytes < 1e8 ? 1 : 0)} MB`;
 }
