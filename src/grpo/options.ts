@@ -3,7 +3,7 @@ import { expected } from '../errors.ts';
 import { namedRewards } from '../rewards/named-rewards.ts';
 import type { RewardSpec } from '../rewards/reward.ts';
 import { optimizers } from '../training/optimizers/make-optimizer.ts';
-import type { NamedOptimizer } from '../training/optimizers/make-optimizer.ts';
+import type { NamedOptimizer, OptimizerName } from '../training/optimizers/make-optimizer.ts';
 import { optionError } from './option-errors.ts';
 import { cautions, refusals } from './option-rules.ts';
 import type { Caution, Refusal } from './option-rules.ts';
@@ -34,14 +34,15 @@ export function resolveOptions(input: GrpoOptions): { options: ResolvedOptions; 
   }
   const warnings = Object.values<Caution>(cautions).flatMap((caution) => caution(valid) ?? []);
   const { rewards, rewardWeights, ...rest } = valid;
-  const epsilon = rest.epsilon ?? defaultEpsilon(rest.lossType);
-  const named: NamedOptimizer | null = typeof rest.optim === 'string' ? optimizers[rest.optim] : null;
-  const adamBeta2 = rest.adamBeta2 ?? named?.defaults?.adamBeta2 ?? 0.999;
-  const momentum = rest.momentum ?? named?.defaults?.momentum ?? null;
+  const byOthers = dependentDefaults(rest);
+  const epsilon = rest.epsilon ?? byOthers.epsilon;
+  const adamBeta2 = rest.adamBeta2 ?? byOthers.adamBeta2;
+  const momentum = rest.momentum ?? byOthers.momentum;
   return { options: { ...rest, epsilon, adamBeta2, momentum, rewards: namedRewards(rewards, rewardWeights ?? undefined) }, warnings };
 }
 
-/** The width of the clip where none is given: that of `gmpo` is on the logarithm of the ratio. */
-export function defaultEpsilon(lossType: unknown): number {
-  return lossType === 'gmpo' ? 0.4 : 0.2;
+/** Defaults that depend on other options: the clip of `gmpo` is on the logarithm of the ratio, and optimizers have their own. */
+export function dependentDefaults({ lossType, optim }: { lossType?: unknown; optim?: unknown }): { epsilon: number; adamBeta2: number; momentum: number | null } {
+  const named: NamedOptimizer | null = typeof optim === 'string' && Object.hasOwn(optimizers, optim) ? optimizers[optim as OptimizerName] : null;
+  return { epsilon: lossType === 'gmpo' ? 0.4 : 0.2, adamBeta2: named?.defaults?.adamBeta2 ?? 0.999, momentum: named?.defaults?.momentum ?? null };
 }
