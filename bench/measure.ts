@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { NetworkSizes, Roof } from './flops.ts';
-import { workOf } from './flops.ts';
+import type { NetworkSizes, Roof } from '../src/training/flops.ts';
+import { workOf } from '../src/training/flops.ts';
 import type { Peer } from './peer.ts';
 import type { ExactPrompt } from './prompts.ts';
 import type { RoundResult, Task } from './programs/task.ts';
@@ -108,10 +108,10 @@ export function taskOf({ shape, ours, peer }: Pick<Work, 'shape' | 'ours' | 'pee
 }
 
 /** Brings the rounds of one work together. */
-export function rowOf(name: string, { part, shape }: Work, { ours, peer }: { ours: Rounds; peer: Rounds }, plan: Pick<Plan, 'network' | 'roof' | 'peer'> & { works: Plan['works'] }): Row {
+export function rowOf(name: string, { part, shape, peer: known }: Work, { ours, peer }: { ours: Rounds; peer: Rounds }, plan: Pick<Plan, 'network' | 'roof' | 'peer'> & { works: Plan['works'] }): Row {
   const seconds = ({ rounds }: Rounds) => rounds.map(({ result }) => secondsOf(result, part));
   const [mine, theirs] = [seconds(ours), seconds(peer)];
-  const { flops, roofSeconds } = workOf(part, plan.network, shape, plan.roof);
+  const { flops, roofSeconds } = workOf(part, plan.network, shape, plan.roof, { rank: known.lora ?? 0, reference: (known.beta ?? 0) > 0 });
   const complete = theirs.length === mine.length;
   const setting = plan.peer && part !== 'rollout' ? `gradient checkpointing ${plan.peer.checkpointing(runKey(plan.works[name]!)) ? 'on' : 'off'}` : '';
   return {

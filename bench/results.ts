@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Roof } from './flops.ts';
+import type { Roof } from '../src/training/flops.ts';
 import type { Row } from './measure.ts';
 import { benchTable, figure } from './table.ts';
 

@@ -1,5 +1,5 @@
 /** The machine's roof, measured in a process of its own. */
-import type { Roof } from './flops.ts';
+import type { Roof } from '../src/training/flops.ts';
 import { runOurs } from './run-program.ts';
 
 /** The roof at some numbers of threads. */

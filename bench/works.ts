@@ -1,15 +1,10 @@
 /** The works that are measured: one row each. Another work is another row. */
 import { expected } from '../src/errors.ts';
 import type { GrpoOptions } from '../src/grpo/option-schema.ts';
+import type { StepShape } from '../src/training/flops.ts';
 
-/** How much one step has to do. Lengths in tokens; every prompt and every completion has exactly that length. */
-export interface Shape {
-  prompts: number;
-  /** Completions per prompt. */
-  generations: number;
-  promptTokens: number;
-  newTokens: number;
-}
+/** How much one step has to do; every prompt and every completion has exactly that length. */
+export type Shape = StepShape;
 
 /** A part of a step that has a time of its own. */
 export type Part = 'step' | 'rollout' | 'update';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { rolloutFlops, rolloutRoofSeconds, updateFlops, workOf } from './flops.ts';
+import { referenceFlops, rolloutFlops, rolloutRoofSeconds, updateFlops, workOf } from './flops.ts';
 
 // One layer of 2·2·2·(1 + 1) + 3·2·3 = 34 weights; a head of 10.
 const network = { layers: 1, hiddenSize: 2, intermediateSize: 3, heads: 1, keyValueHeads: 1, headDim: 2, vocabSize: 5 };
@@ -44,4 +44,19 @@ test('a step is a rollout and an update', () => {
   assert.deepEqual(workOf('step', network, shape, roof), { flops: 404 + 1272, roofSeconds: 404 + 1272 });
   assert.deepEqual(workOf('update', network, shape, roof), { flops: 1272, roofSeconds: 1272 });
   assert.deepEqual(workOf('rollout', network, shape, roof), { flops: 404, roofSeconds: 404 });
+});
+
+test('an adapter of rank 2: every map takes 2·(in + out) more, and frozen weights one product less', () => {
+  // 2·(2·(2 + 2) + 2·(2 + 2) + 3·(2 + 3)) = 62 adapter weights; backwards 4·34 + 6·62 a token, less 2·2·2·3 that nobody needs in the first layer.
+  const method = { rank: 2, reference: false };
+  assert.equal(updateFlops(network, shape, method), (4 * 34 + 6 * 62 - 24) * 4 + 216 + 4 * 10 * 4);
+  assert.equal(rolloutFlops(network, shape, method), 2 * (34 + 62) * 4 + 72 + 60);
+});
+
+test('a reference is a forward pass: linear 2·34·4, attention 4·2·9, head 2·10·4, in a step alone', () => {
+  assert.equal(referenceFlops(network, shape), 272 + 72 + 80);
+  const roof = { gemmGflops: 1e-9, memoryGbs: 1 };
+  const method = { rank: 0, reference: true };
+  assert.equal(workOf('step', network, shape, roof, method).flops, 404 + 424 + 1272);
+  assert.equal(workOf('update', network, shape, roof, method).flops, 1272);
 });
