@@ -28,6 +28,9 @@ export class UploadError extends TsrlError {}
 /** libtorch refused an operation. `data.op` and `data.shapes` say which and on what. */
 export class TensorError extends TsrlError {}
 
+/** libtorch could not get the memory for an operation. */
+export class OutOfMemoryError extends TensorError {}
+
 /** A tensor was used after its scope ended or after `dispose()`. */
 export class DisposedTensorError extends TensorError {}
 

@@ -19,7 +19,7 @@ test('examples/length-smoltldr in smoke mode trains and saves', async () => {
   const summary = JSON.parse(result.stdout) as { status: string; steps: number; model: string };
   assert.equal(summary.status, 'finished');
   assert.equal(summary.steps, 2);
-  assert.ok(readFileSync(join(summary.model, 'model.safetensors')).length > 0);
+  assert.ok(readFileSync(join(summary.model, 'adapter_model.safetensors')).length > 0);
 });
 
 test('its dry run shows the prompt, a group and the rewards, and writes nothing', async () => {

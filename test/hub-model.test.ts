@@ -39,7 +39,7 @@ test('loadModel: the same completions as from the folder that was served', async
 
 test('tsrl pull prints the folder, and where it comes from on standard error', async () => {
   let [out, err] = ['', ''];
-  const io = { out: (text: string) => void (out += text), err: (text: string) => void (err += text), readAll: async () => '', cwd: folder };
+  const io = { out: (text: string) => void (out += text), err: (text: string) => void (err += text), readAll: async () => '', lines: async function* () {}, cwd: folder };
   assert.equal(await main(['pull', 'org/tiny@v1.0', '--cache-dir', join(folder, 'pulled')], io), 0);
   assert.equal(out, `${join(folder, 'pulled', 'models--org--tiny', 'snapshots', commit)}\n`);
   assert.match(err, /fetched 1 file of org\/tiny@v1\.0/);
@@ -56,4 +56,25 @@ test('a run trains it, and its folder does not hold the token', async () => {
   assert.ok(written.length >= 5 && written.some((content) => content.includes('org/tiny@v1.0')));
   for (const content of [...written, text()]) assert.ok(!content.includes(token));
   assert.ok(hub.asked.some(({ authorization }) => authorization === `Bearer ${token}`));
+});
+
+test('an adapter from the Hub brings its base from there, and offline both come from the cache', async () => {
+  const outputDir = join(folder, 'adapter-run');
+  await grpo(toyOptions('org/tiny@v1.0', outputDir, { maxSteps: 2, learningRate: 1e-2, lora: { r: 2, targetModules: 'all-linear' } }), { stream: null }).run();
+  const final = join(outputDir, 'final');
+  hub.commit('org/adapter', Object.fromEntries(fs.readdirSync(final).map((name) => [name, fs.readFileSync(join(final, name))])), 'main');
+  const complete = async (reference: string) => {
+    const loaded = await loadModel(reference, { threads: 1 });
+    const { completions } = await loaded.generate('hello', { temperature: 0, maxNewTokens: 12 });
+    loaded.dispose();
+    return completions;
+  };
+  const wanted = await complete(final);
+  assert.notDeepEqual(wanted, await complete('org/tiny@v1.0'));
+  assert.deepEqual(await complete('org/adapter'), wanted);
+  const asked = hub.asked.map(({ path }) => path).filter((path) => path.includes('org/adapter/resolve'));
+  assert.deepEqual([...new Set(asked.map((path) => path.split('/').at(-1)))].sort(), ['adapter_config.json', 'adapter_model.safetensors']);
+  process.env.HF_HUB_OFFLINE = '1';
+  assert.deepEqual(await complete('org/adapter'), wanted);
+  delete process.env.HF_HUB_OFFLINE;
 });

@@ -37,7 +37,7 @@ const json = (...path: string[]): Record<string, unknown> => JSON.parse(readFile
 
 async function tsrl(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   let [out, err] = ['', ''];
-  const code = await main(args, { out: (text) => (out += text), err: (text) => (err += text), readAll: async () => '', cwd: folder });
+  const code = await main(args, { out: (text) => (out += text), err: (text) => (err += text), readAll: async () => '', lines: async function* () {}, cwd: folder });
   return { code, out, err };
 }
 
@@ -147,4 +147,24 @@ test('merging the same adapter twice, or what is none, is refused', async () => 
   assert.equal((await tsrl('merge', adapter, 'twice', '--base', './merged', '--again')).code, 0);
   assert.match((await tsrl('merge', model, 'none')).err, /Expected `model` to have an adapter/);
   assert.equal((await tsrl('merge', adapter)).code, 2);
+});
+
+test('a conversation with an adapter in the terminal: answers as they come, what was said is remembered', async () => {
+  let [out, err] = ['', ''];
+  const pieces: string[] = [];
+  const lines = async function* () {
+    yield* ['say 1', '', '/new', 'say 2', 'x'.repeat(2000), '/exit', 'never read'];
+  };
+  const io = { out: (text: string) => void (pieces.push(text), (out += text)), err: (text: string) => void (err += text), readAll: async () => '', lines, cwd: folder };
+  const code = await main(['generate', '--model', adapter, '--chat', '--temperature', '0', '--max-new-tokens', '6'], io);
+  assert.equal(code, 0);
+  assert.equal(out.split('\n').length, 3, out);
+  assert.ok(pieces.length > 4, 'streamed');
+  assert.equal(err.match(/> /g)!.length, 6);
+  assert.match(err, /context .*\/new begins again/);
+  const loaded = await loadModel(adapter, { threads: 1 });
+  const { completions } = await loaded.generate([{ role: 'user', content: 'say 2' }], { temperature: 0, maxNewTokens: 6 });
+  assert.equal(out.split('\n')[1], completions[0]!.text);
+  loaded.dispose();
+  assert.equal((await tsrl('generate', '--model', adapter, '--chat', '--json')).code, 2);
 });

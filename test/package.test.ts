@@ -39,7 +39,7 @@ test('what only a push needs is not loaded by the import, nor by --help', () => 
     const { Session } = await import('node:inspector');
     await import('tsrl');
     const { main } = await import('./dist/cli/main.js');
-    for (const args of [['--help'], ['push', '--help']]) await main(args, { out() {}, err() {}, readAll: async () => '', cwd: '.' });
+    for (const args of [['--help'], ['push', '--help']]) await main(args, { out() {}, err() {}, readAll: async () => '', lines: async function* () {}, cwd: '.' });
     const session = new Session();
     session.connect();
     const loaded = [];

@@ -36,7 +36,7 @@ after(() => {
 
 async function tsrl(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   let [out, err] = ['', ''];
-  const code = await main(args, { out: (text) => void (out += text), err: (text) => void (err += text), readAll: async () => '', cwd: folder });
+  const code = await main(args, { out: (text) => void (out += text), err: (text) => void (err += text), readAll: async () => '', lines: async function* () {}, cwd: folder });
   for (const secret of [WRITE_TOKEN, READ_TOKEN, 'secret-signature']) assert.ok(!(out + err).includes(secret));
   return { code, out, err };
 }

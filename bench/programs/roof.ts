@@ -1,5 +1,5 @@
 /** What this machine reaches in float32, measured with our own tensor layer: `{ [threads]: Roof }` for the threads in the argument. */
-import type { Roof } from '../flops.ts';
+import type { Roof } from '../../src/training/flops.ts';
 import { native } from '../../src/tensor/binding.ts';
 import * as ops from '../../src/tensor/ops.ts';
 import { scope } from '../../src/tensor/scope.ts';

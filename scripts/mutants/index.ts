@@ -1,4 +1,5 @@
 /** Faults that a trainer plausibly has. */
+import { adapters } from './adapters.ts';
 import { advantages, loss } from './loss.ts';
 import type { Mutant } from './mutant.ts';
 import { optimizers } from './optimizers.ts';
@@ -6,4 +7,4 @@ import { sampling } from './sampling.ts';
 import { optimisation, update } from './update.ts';
 
 /** Every fault. */
-export const mutants: readonly Mutant[] = [...advantages, ...loss, ...update, ...optimisation, ...optimizers, ...sampling];
+export const mutants: readonly Mutant[] = [...advantages, ...loss, ...update, ...optimisation, ...optimizers, ...adapters, ...sampling];

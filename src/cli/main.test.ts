@@ -17,7 +17,7 @@ after(() => rm(folder, { recursive: true }));
 async function tsrl(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   let out = '';
   let err = '';
-  const code = await main(args, { out: (text) => (out += text), err: (text) => (err += text), readAll: async () => '', cwd: folder });
+  const code = await main(args, { out: (text) => (out += text), err: (text) => (err += text), readAll: async () => '', lines: async function* () {}, cwd: folder });
   return { code, out, err };
 }
 

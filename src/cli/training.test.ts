@@ -6,7 +6,7 @@ import { dryRunText } from './dry-run-text.ts';
 import type { Io } from './io.ts';
 import { checkOptions, runInterruptibly } from './training.ts';
 
-const quiet: Io = { out: () => {}, err: () => {}, readAll: async () => '', cwd: '/' };
+const quiet: Io = { out: () => {}, err: () => {}, readAll: async () => '', lines: async function* () {}, cwd: '/' };
 
 /** A run that ends when it is told to, or by `finish`. */
 function fakeRun(): { run(): Promise<object>; stop(reason: string): void; finish(): void; reasons: string[] } {

@@ -2,6 +2,7 @@
  * One optimizer update: micro-batches → loss → gradient → clip → step. The normaliser is that of the whole update,
  * known before the first backward, so the cut into micro-batches never changes the gradient.
  */
+import { OutOfMemoryError, ResourceError } from '../errors.ts';
 import type { Decoder } from '../model/decoder.ts';
 import { disposeBatch } from '../model/packed-batch.ts';
 import { grad } from '../tensor/autograd.ts';
@@ -39,8 +40,37 @@ export interface UpdateResult {
   finite: boolean;
 }
 
-/** Updates the policy from groups that have rewards and advantages. */
+/**
+ * Updates the policy from groups that have rewards and advantages.
+ *
+ * @throws OutOfMemoryError with weights and gradients as they were before: the update may be made again in smaller parts
+ */
 export async function updatePolicy(decoder: Decoder, optimizer: Optimizer, groups: readonly Group[], settings: UpdateSettings): Promise<UpdateResult> {
+  let sums: LossSums | null;
+  try {
+    sums = await accumulate(decoder, groups, settings);
+  } catch (error) {
+    optimizer.zeroGrad();
+    throw error;
+  }
+  // Nothing counts: every completion was cut off and masked. The update then changes nothing.
+  if (!sums) return { metrics: { loss: 0, policy_loss: 0, grad_norm: 0 }, finite: true };
+  const metrics = metricsOf(sums);
+  try {
+    const norm = await clipGradNorm([...decoder.trained.values()], settings.maxGradNorm);
+    const finite = Number.isFinite(norm) && Number.isFinite(metrics.loss);
+    if (finite) await optimizer.step(settings.learningRate);
+    return { metrics: { ...metrics, grad_norm: norm }, finite };
+  } catch (error) {
+    if (!(error instanceof OutOfMemoryError)) throw error;
+    throw new ResourceError(`Expected memory for a step of the optimizer, got an allocator without (${error.message}); the weights may be changed in part: go on from the last checkpoint with a smaller \`optim\`.`, {}, { cause: error });
+  } finally {
+    optimizer.zeroGrad();
+  }
+}
+
+/** Adds up the gradient of the update; null when no token counts. */
+async function accumulate(decoder: Decoder, groups: readonly Group[], settings: UpdateSettings): Promise<LossSums | null> {
   const parts = microBatches(groups, settings.limit);
   const normaliser = normaliserOf(groups, parts.length, settings);
   let sums: LossSums | null = null;
@@ -62,14 +92,7 @@ export async function updatePolicy(decoder: Decoder, optimizer: Optimizer, group
       keys?.dispose();
     }
   }
-  // Nothing counts: every completion was cut off and masked. The update then changes nothing.
-  if (!sums) return { metrics: { loss: 0, policy_loss: 0, grad_norm: 0 }, finite: true };
-  const metrics = metricsOf(sums);
-  const norm = await clipGradNorm([...decoder.trained.values()], settings.maxGradNorm);
-  const finite = Number.isFinite(norm) && Number.isFinite(metrics.loss);
-  if (finite) await optimizer.step(settings.learningRate);
-  optimizer.zeroGrad();
-  return { metrics: { ...metrics, grad_norm: norm }, finite };
+  return sums;
 }
 
 function counts(rollout: Rollout, { maskTruncatedCompletions }: UpdateSettings): boolean {

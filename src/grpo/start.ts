@@ -32,6 +32,7 @@ import type { MicroBatchLimit } from '../training/pack.ts';
 import { scheduleOf } from '../training/schedule.ts';
 import type { Schedule } from '../training/schedule.ts';
 import { elementCount } from '../weights/dtype.ts';
+import { planText } from './memory-limit.ts';
 import type { ResolvedOptions } from './options.ts';
 import { promptLimit, surveyPrompts } from './prompts.ts';
 import type { PromptSettings, PromptSurvey } from './prompts.ts';
@@ -56,7 +57,7 @@ export interface Prepared {
   survey: PromptSurvey | null;
 }
 
-/** What was chosen from the machine; fixed at start and recorded, so that a rerun does the same. */
+/** What was chosen from the machine; recorded at start, so that a rerun does the same, and made smaller only when memory ends. */
 export interface Plan {
   limit: MicroBatchLimit;
   checkpoint: boolean;
@@ -125,7 +126,7 @@ export async function start(prepared: Prepared, onMessage: (line: string) => voi
   const plan = choosePlan(decoder, options, longestPrompt(prepared));
   const [trained, all] = [trainedCount(decoder), parameterCount(decoder)];
   onMessage(`training ${trained.toLocaleString('en-US')} of ${all.toLocaleString('en-US')} parameters (${((100 * trained) / all).toPrecision(3)}%)`);
-  onMessage(`updates are cut into micro-batches of at most ${limitText(plan.limit)}; ${plan.slots} completions decode at once`);
+  onMessage(`planned: ${planText(plan)}`);
   return {
     ...prepared,
     policy,
@@ -253,8 +254,4 @@ function checkAdapter(model: LoadedModel | OpenedModel, config: DecoderConfig, {
   if (adapter && lora) throw expected('lora', 'to be left out for a model that has an adapter, which is trained on', lora, 'remove it, or merge the adapter first');
   if (adapter && syncRefModel) throw expected('syncRefModel', 'to be false for a model with an adapter', true, 'a mixture of the factors of two adapters is no mixture of the adapters; leave it out');
   if (lora) adapterShapes(config, lora);
-}
-
-function limitText(limit: MicroBatchLimit): string {
-  return 'rows' in limit ? `${limit.rows} rows` : `${limit.tokens} tokens`;
 }

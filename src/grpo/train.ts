@@ -7,10 +7,12 @@ import { expected } from '../errors.ts';
 import type { InputError } from '../errors.ts';
 import { RowQueue } from '../data/row-queue.ts';
 import { mixDecoder } from '../model/copies.ts';
+import type { Decoder } from '../model/decoder.ts';
 import { firstBonus, nextBonus } from './adaptive-entropy.ts';
 import { computeAdvantages } from './advantage.ts';
 import { fillRound } from './dynamic-sampling.ts';
 import type { LossOptions } from './loss/index.ts';
+import { RunMemory } from './memory-limit.ts';
 import { countTokens, roundMetrics } from './metrics.ts';
 import type { ResolvedOptions } from './options.ts';
 import { updatePolicy } from './policy-update.ts';
@@ -19,7 +21,7 @@ import { readPrompt } from './prompts.ts';
 import { RoundScoring } from './reward.ts';
 import { rollout } from './rollout.ts';
 import { makeOptimizer } from './start.ts';
-import type { Run } from './start.ts';
+import type { Plan, Run } from './start.ts';
 import { Stopwatch } from './stopwatch.ts';
 import type { PhaseListener } from './stopwatch.ts';
 import { recordLogprobs } from './token-scores.ts';
@@ -33,6 +35,8 @@ export interface LoopStep extends StepRecord {
   logged: Record<string, number>[][];
   /** False when loss or gradient were not finite: the update was dropped. */
   finite: boolean;
+  /** What was done again in smaller parts because memory ended, in sentences. */
+  shrunk: string[];
 }
 
 /** One group with what scoring left beside its rewards. */
@@ -46,11 +50,12 @@ interface ScoredGroup {
 
 /** The run, one optimizer update at a time, until the data, the epochs or `maxSteps` end. */
 export async function* train(run: Run, signal: AbortSignal, onPhase: PhaseListener | null = null): AsyncGenerator<LoopStep> {
-  const { options, policy, reference, plan } = run;
+  const { options, policy, reference } = run;
   const { decoder } = policy;
-  const scoring = { temperature: options.temperature, limit: plan.limit };
+  const { temperature } = options;
   const rows = new RowQueue(run.rounds);
   const names = options.rewards.map(({ name }) => name);
+  const memory = new RunMemory(run, options.lossType !== 'bnpo');
   let bonus = firstBonus(options.entropyCoef, options.adaptiveEntropy);
   let [step, iterationStart, tokens, samplings] = [0, 0, 0, 0];
   while (step < run.totalSteps) {
@@ -61,12 +66,17 @@ export async function* train(run: Run, signal: AbortSignal, onPhase: PhaseListen
     const clock = new Stopwatch(onPhase);
     const failures: RewardFailure[] = [];
     const seconds: Record<string, number> = {};
+    memory.beginStep();
     const sample = async (count: number): Promise<ScoredGroup[]> => {
       const drawn = await rows.draw(count);
       const prompts = drawn.map(({ row, index }) => readPrompt(row, run.survey?.positions[index] ?? index, run.prompts)).filter((prompt) => prompt !== null);
-      const scoring = scoringOf(run, step, signal);
-      const onGroup = (group: Group) => scoring.add(group);
-      const groups = await clock.time('rollout', () => rollout(policy, prompts, { ...options, slots: plan.slots }, samplings++, { onGroup, signal }));
+      const round = samplings++;
+      const sampleOnce = async ({ slots }: Plan) => {
+        const scoring = scoringOf(run, step, signal);
+        const groups = await rollout(policy, prompts, { ...options, slots }, round, { onGroup: (group) => scoring.add(group), signal });
+        return { groups, scoring };
+      };
+      const { groups, scoring } = await clock.time('rollout', () => memory.rollout(sampleOnce));
       const scored = await clock.time('reward', () => scoring.finish(groups));
       failures.push(...scored.failures);
       for (const [name, time] of Object.entries(scored.seconds)) seconds[`time/reward/${name}`] = (seconds[`time/reward/${name}`] ?? 0) + time;
@@ -82,10 +92,11 @@ export async function* train(run: Run, signal: AbortSignal, onPhase: PhaseListen
     const groups = round.groups.map(({ group }) => group);
     const failed = round.groups.map((scored) => scored.failed);
     const logged = round.groups.map((scored) => scored.logged);
-    if (reference) await clock.time('reference', () => recordLogprobs(reference, groups, 'refLogprobs', scoring));
+    const score = (model: Decoder, field: 'refLogprobs' | 'oldLogprobs') => memory.pass(groups, ({ limit }) => recordLogprobs(model, groups, field, { temperature, limit }));
+    if (reference) await clock.time('reference', () => score(reference, 'refLogprobs'));
     // The first and only update of a round is on-policy: its ℓold is ℓθ itself, without gradient.
     const offPolicy = options.numIterations * options.stepsPerGeneration > 1;
-    if (offPolicy || options.klPlacement === 'reward') await recordLogprobs(decoder, groups, 'oldLogprobs', scoring);
+    if (offPolicy || options.klPlacement === 'reward') await score(decoder, 'oldLogprobs');
     const zeroStdGroups = assignAdvantages(groups, failed, options);
     if (!offPolicy) for (const { rollouts } of groups) for (const completion of rollouts) delete completion.oldLogprobs;
     tokens += countTokens(groups);
@@ -94,13 +105,16 @@ export async function* train(run: Run, signal: AbortSignal, onPhase: PhaseListen
     for (let pass = 0; pass < options.numIterations; pass++) {
       for (const part of slices(groups, options.stepsPerGeneration)) {
         const learningRate = options.learningRate * run.schedule(step - iterationStart);
-        const update = await clock.time('update', () => updatePolicy(decoder, run.optimizer, part.groups, updateSettings(run, learningRate, bonus.applied, step)));
+        const updateOnce = (plan: Plan) => updatePolicy(decoder, run.optimizer, part.groups, updateSettings(options, plan, { learningRate, entropyCoef: bonus.applied, step }));
+        const update = await clock.time('update', () => memory.pass(groups, updateOnce));
         step += 1;
+        const shrunk = memory.take();
+        if (shrunk.length > 0) figures = { ...figures, memory_retries: shrunk.length };
         if (options.adaptiveEntropy) figures = { ...figures, entropy_coef: bonus.applied };
         bonus = nextBonus(bonus, update.metrics.entropy_kept ?? update.metrics.entropy ?? 0, options.adaptiveEntropy);
         if (reference && options.syncRefModel && step % options.refModelSyncSteps === 0) await mixDecoder(reference, decoder, options.refModelMixupAlpha);
         const metrics = record(step, rows.epoch, update, learningRate, tokens, figures, clock.lap(), countTokens(part.groups));
-        yield { step, metrics, groups: part.groups, failures: failures.splice(0), logged: logged.slice(part.start, part.end), finite: update.finite };
+        yield { step, metrics, groups: part.groups, failures: failures.splice(0), logged: logged.slice(part.start, part.end), finite: update.finite, shrunk };
         figures = {};
         if (step >= run.totalSteps || signal.aborted) return;
       }
@@ -170,7 +184,7 @@ const lossOptionNames = [
   'samplerCorrection',
 ] as const satisfies (keyof ResolvedOptions & keyof LossOptions)[];
 
-function updateSettings({ options, plan }: Run, learningRate: number, entropyCoef: number, step: number): UpdateSettings {
+function updateSettings(options: ResolvedOptions, plan: Plan, { learningRate, entropyCoef, step }: { learningRate: number; entropyCoef: number; step: number }): UpdateSettings {
   return {
     loss: { ...Object.fromEntries(lossOptionNames.map((name) => [name, options[name]])), entropyCoef },
     temperature: options.temperature,

@@ -229,6 +229,7 @@ class Trainer implements GrpoTrainer {
   #show(step: LoopStep): void {
     this.#progress?.step(step.step, step.metrics);
     for (const { reward, sample, message } of step.failures) this.#progress?.say(`Warning: reward \`${reward}\` failed on sample ${sample}: ${message}`);
+    for (const message of step.shrunk) this.#progress?.say(`Warning: ${message}`);
     const { state, warnings } = stepWarnings(this.#warned, step.metrics);
     this.#warned = state;
     this.#warn(warnings);

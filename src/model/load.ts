@@ -10,6 +10,7 @@ import { scope } from '../tensor/scope.ts';
 import { openCheckpoint } from '../weights/checkpoint.ts';
 import type { Checkpoint } from '../weights/checkpoint.ts';
 import { resolveModel } from '../weights/reference.ts';
+import { INDEX_FILE, SINGLE_FILE } from '../weights/safetensors.ts';
 import { saveCheckpoint } from '../weights/save.ts';
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, adapterConfig, adapterEntries, openAdapter, readAdapter } from './adapter-files.ts';
 import type { OpenedAdapter } from './adapter-files.ts';
@@ -60,7 +61,8 @@ export interface OpenedModel {
 export async function openModel(reference: string, { cacheDir, base = null, onMessage }: Pick<LoadOptions, 'cacheDir' | 'base' | 'onMessage'> = {}): Promise<OpenedModel> {
   const resolve = (name: string) => resolveModel(name, { ...(cacheDir ? { cacheDir } : {}), ...(onMessage ? { onMessage } : {}) });
   const named = await resolve(reference);
-  const found = named.kind === 'folder' && !existsSync(join(named.path, 'config.json')) ? openAdapter(named.path) : null;
+  const isModel = named.kind === 'gguf' || [SINGLE_FILE, INDEX_FILE].some((name) => existsSync(join(named.path, name)));
+  const found = isModel ? null : openAdapter(named.path);
   if (base !== null && !found) throw expected('base', 'to be left out for a model that is no adapter', base, 'name the adapter as the model, or remove `base`');
   const adapter = found && { ...found, base: baseOf(found, base) };
   const location = adapter ? await resolve(adapter.base) : named;

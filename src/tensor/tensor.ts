@@ -1,5 +1,5 @@
 /** A tensor of libtorch: a handle, its facts, its bytes and its gradient. Operations on tensors stand in ops.ts. */
-import { DisposedTensorError, expected, TensorError, TsrlError } from '../errors.ts';
+import { DisposedTensorError, expected, OutOfMemoryError, TensorError, TsrlError } from '../errors.ts';
 import { native } from './binding.ts';
 import type { Handle } from './binding.ts';
 import { arrayTypes, dtypeOf, encode, halves } from './encode.ts';
@@ -200,8 +200,13 @@ export function refusal(op: string, given: readonly unknown[], error: unknown): 
   const shown = shapes.length > 8 ? [...shapes.slice(0, 8), `${shapes.length - 8} more`] : shapes;
   // Behind the first paragraph libtorch lists its backends, a page of them.
   const reason = (error as Error).message.split('\n\n')[0]!.slice(0, 500);
-  const Kind = error instanceof DisposedTensorError ? DisposedTensorError : TensorError;
+  const Kind = error instanceof DisposedTensorError ? DisposedTensorError : isOutOfMemory(reason) ? OutOfMemoryError : TensorError;
   return new Kind(`${op}(${shown.join(', ')}): ${reason}`, { op, shapes });
+}
+
+/** What the allocators of libtorch, CUDA, oneDNN and the C++ library say when there is no more. */
+function isOutOfMemory(reason: string): boolean {
+  return /can't allocate memory|out of memory|out_of_memory|bad_alloc|fail(ed)? to allocate/i.test(reason);
 }
 
 function shapesOf(value: unknown): string[] {

@@ -7,6 +7,9 @@ import { INDEX_FILE, readIndex, SINGLE_FILE } from './safetensors.ts';
 /** Every model has these. */
 const REQUIRED = ['config.json', 'tokenizer.json', 'tokenizer_config.json'];
 
+/** An adapter in peft's layout; the rest of the model is its base's. */
+const ADAPTER = { config: 'adapter_config.json', weights: 'adapter_model.safetensors' } as const;
+
 /** Fetched where they exist. */
 export const OPTIONAL = ['generation_config.json', 'special_tokens_map.json', 'chat_template.jinja'];
 
@@ -36,14 +39,17 @@ export function filesToFetch(
   reference: HubReference,
   endpoint: string,
   withWeights: boolean,
-): { small: string[]; weights: typeof SINGLE_FILE | typeof INDEX_FILE | null } {
+): { small: string[]; weights: typeof SINGLE_FILE | typeof INDEX_FILE | typeof ADAPTER.weights | null } {
   const ending = (end: RegExp): string[] => [...names].filter((name) => end.test(name));
   const refuse = (wanted: string, got: string, mend: string): NotFoundError =>
     new NotFoundError(`Expected ${at(reference)} to hold ${wanted}, got ${got}; ${mend}.`, { ...reference, reason: 'contents' });
   const ggufs = ending(/\.gguf$/i);
   const weights = [SINGLE_FILE, INDEX_FILE].find((name) => names.has(name)) as typeof SINGLE_FILE | typeof INDEX_FILE | undefined;
+  if (!weights && names.has(ADAPTER.config)) {
+    if (!names.has(ADAPTER.weights)) throw refuse(ADAPTER.weights, list([...names]), 'save the adapter with a current peft, which writes safetensors');
+    return { small: [ADAPTER.config], weights: withWeights ? ADAPTER.weights : null };
+  }
   if ((withWeights && !weights) || !names.has('config.json')) {
-    if (names.has('adapter_config.json')) throw refuse('a whole model', 'an adapter (adapter_config.json)', 'name the model that it was made for, or a repository into which it is merged');
     if (names.has('config.json') && ending(/^pytorch_model.*\.bin$/).length > 0) {
       throw refuse('safetensors', 'only weights in .bin files, which can run code when they are read', `convert them (${resave(reference, ['AutoModelForCausalLM', 'AutoTokenizer'])}) and name the folder: ${folderFor(reference)}`);
     }
@@ -67,6 +73,8 @@ export function filesToFetch(
 /** What a snapshot folder lacks to be a model; empty when it is whole. Files that not every model has are not asked for. */
 export function missingFiles(snapshot: string, withWeights: boolean): string[] {
   const has = (name: string): boolean => fs.existsSync(path.join(snapshot, name));
+  const isModel = has(SINGLE_FILE) || has(INDEX_FILE);
+  if (!isModel && has(ADAPTER.config)) return withWeights && !has(ADAPTER.weights) ? [ADAPTER.weights] : [];
   const missing = REQUIRED.filter((name) => !has(name));
   if (!withWeights || has(SINGLE_FILE)) return missing;
   if (!has(INDEX_FILE)) return [...missing, SINGLE_FILE];

@@ -15,7 +15,7 @@ import { failed, requestJson } from './hub-request.ts';
 import type { HubClient } from './hub-request.ts';
 import { hubSettings } from './hub-settings.ts';
 import { isObject } from './json-file.ts';
-import { SINGLE_FILE } from './safetensors.ts';
+import { INDEX_FILE } from './safetensors.ts';
 import { checkFreeDisk } from './save.ts';
 
 /** How a model is fetched. */
@@ -109,7 +109,7 @@ async function fillSnapshot(client: HubClient, cache: RepositoryCache, commit: s
   const { small, weights } = filesToFetch(names, client.reference, client.settings.endpoint, withWeights);
   try {
     await fetchFiles(client, cache, commit, small);
-    if (weights !== null) await fetchFiles(client, cache, commit, weights === SINGLE_FILE ? [SINGLE_FILE] : shardNames(snapshot));
+    if (weights !== null) await fetchFiles(client, cache, commit, weights === INDEX_FILE ? shardNames(snapshot) : [weights]);
     for (const name of OPTIONAL) if (!names.has(name)) writeNoExist(cache, commit, name);
   } catch (cause) {
     const { code, syscall, message } = cause as NodeJS.ErrnoException;
