@@ -83,8 +83,8 @@ export const update: readonly Mutant[] = [
   {
     name: 'old log-probabilities stale: of the reference',
     file: 'src/grpo/train.ts',
-    find: "recordLogprobs(decoder, groups, 'oldLogprobs', scoring)",
-    replace: "recordLogprobs(reference ?? decoder, groups, 'oldLogprobs', scoring)",
+    find: "score(decoder, 'oldLogprobs')",
+    replace: "score(reference ?? decoder, 'oldLogprobs')",
     tests: ['test/old-logprobs.test.ts'],
   },
   {
@@ -130,8 +130,8 @@ export const optimisation: readonly Mutant[] = [
   {
     name: 'gradient kept for the next update',
     file: 'src/grpo/policy-update.ts',
-    find: '  optimizer.zeroGrad();\n',
-    replace: '',
+    find: '  } finally {\n    optimizer.zeroGrad();\n  }\n',
+    replace: '  }\n',
     tests: ['test/update-gradient.test.ts'],
   },
   {

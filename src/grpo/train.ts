@@ -70,10 +70,10 @@ export async function* train(run: Run, signal: AbortSignal, onPhase: PhaseListen
     const sample = async (count: number): Promise<ScoredGroup[]> => {
       const drawn = await rows.draw(count);
       const prompts = drawn.map(({ row, index }) => readPrompt(row, run.survey?.positions[index] ?? index, run.prompts)).filter((prompt) => prompt !== null);
-      const round = samplings++;
+      const sampling = samplings++;
       const sampleOnce = async ({ slots }: Plan) => {
         const scoring = scoringOf(run, step, signal);
-        const groups = await rollout(policy, prompts, { ...options, slots }, round, { onGroup: (group) => scoring.add(group), signal });
+        const groups = await rollout(policy, prompts, { ...options, slots }, sampling, { onGroup: (group) => scoring.add(group), signal });
         return { groups, scoring };
       };
       const { groups, scoring } = await clock.time('rollout', () => memory.rollout(sampleOnce));

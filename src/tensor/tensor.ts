@@ -204,9 +204,12 @@ export function refusal(op: string, given: readonly unknown[], error: unknown): 
   return new Kind(`${op}(${shown.join(', ')}): ${reason}`, { op, shapes });
 }
 
-/** What the allocators of libtorch, CUDA, oneDNN and the C++ library say when there is no more. */
+/**
+ * What the allocators of libtorch, CUDA and the C++ library say when there is no more, and what oneDNN says when it gets none
+ * for a kernel of a shape that passed every check: its status, out_of_memory, does not come through.
+ */
 function isOutOfMemory(reason: string): boolean {
-  return /can't allocate memory|out of memory|out_of_memory|bad_alloc|fail(ed)? to allocate/i.test(reason);
+  return /can't allocate memory|out of memory|out_of_memory|bad_alloc|fail(ed)? to allocate|could not (create|execute) a primitive|could not create a memory/i.test(reason);
 }
 
 function shapesOf(value: unknown): string[] {
