@@ -9,9 +9,10 @@ import {
   checkNode,
   type Finding,
 } from './doctor-checks.ts';
-import { flagsHelp, given, parseFlags, toggle, UsageError, type Flags } from './flags.ts';
+import { command } from './command.ts';
+import { flagsHelp, given, toggle, UsageError, type Flags } from './flags.ts';
 import { defaultCacheDir } from '../weights/reference.ts';
-import { exitCode, type Io } from './io.ts';
+import { exitCode } from './io.ts';
 
 const own: Flags = { json: toggle('Prints the findings as JSON'), help: toggle('Shows this') };
 
@@ -27,12 +28,7 @@ ${flagsHelp(own)}
 }
 
 /** Looks at this machine. */
-export async function run(args: readonly string[], io: Io): Promise<number> {
-  const parsed = parseFlags(args, own);
-  if (given(parsed, 'help') === true) {
-    io.out(help());
-    return exitCode.done;
-  }
+export const run = command(() => own, help, async (parsed, io) => {
   if (parsed.positionals.length > 0) throw new UsageError(`Expected only flags, got \`${parsed.positionals[0]}\`; remove it.`);
   const findings: Finding[] = [
     checkNode(process.version),
@@ -46,7 +42,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   ];
   io.out(given(parsed, 'json') === true ? `${JSON.stringify(findings)}\n` : findings.map(line).join(''));
   return findings.every(({ ok }) => ok) ? exitCode.done : exitCode.failed;
-}
+});
 
 function line({ name, ok, detail, mend }: Finding): string {
   return `${ok ? 'ok     ' : 'problem'}  ${name.padEnd(10)}${detail}${mend === null ? '' : `; to mend it: ${mend}`}\n`;

@@ -2,7 +2,8 @@ import { InputError } from '../errors.ts';
 import { modelFrom } from '../grpo/recipe.ts';
 import type { GenerateOptions, LanguageModel } from '../language-model.ts';
 import type { Message } from '../text/message.ts';
-import { flagsHelp, given, json, number, parseFlags, text, toggle, UsageError, type Flags, type ParsedFlags } from './flags.ts';
+import { command } from './command.ts';
+import { flagsHelp, given, json, number, text, toggle, UsageError, type Flags, type ParsedFlags } from './flags.ts';
 import { exitCode, type Io } from './io.ts';
 
 const sampling: Flags = {
@@ -42,12 +43,7 @@ ${flagsHelp(own)}
 }
 
 /** Completes one prompt. */
-export async function run(args: readonly string[], io: Io): Promise<number> {
-  const parsed = parseFlags(args, own);
-  if (given(parsed, 'help') === true) {
-    io.out(help());
-    return exitCode.done;
-  }
+export const run = command(() => own, help, async (parsed, io) => {
   if (parsed.positionals.length > 0) throw new UsageError(`Expected only flags, got \`${parsed.positionals[0]}\`; put the prompt after \`--prompt\`, in quotes.`);
   const reference = required(parsed, 'model');
   const system = given(parsed, 'system') as string | undefined;
@@ -72,7 +68,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   const shown = completions.map(({ text, ids, finishReason }) => ({ text, ids, finishReason }));
   io.out(asJson ? `${JSON.stringify({ prompt: rendered, completions: shown })}\n` : streams ? '\n' : plainText(shown));
   return exitCode.done;
-}
+});
 
 /** A conversation in the terminal: every line is a message, every answer is written as it comes. */
 async function converse(model: LanguageModel, options: GenerateOptions, system: string | undefined, io: Io): Promise<void> {

@@ -1,5 +1,5 @@
-import { flagsHelp, given, parseFlags, toggle, UsageError, type Flags } from './flags.ts';
-import { exitCode, type Io } from './io.ts';
+import { command } from './command.ts';
+import { flagsHelp, given, toggle, UsageError, type Flags } from './flags.ts';
 import { loadRewardFiles, rewardsFromFlags } from './module-file.ts';
 import { optionFlags, optionHelp, overrideOptions } from './option-flags.ts';
 import { checkOptions, optionAssignments, train } from './training.ts';
@@ -25,12 +25,7 @@ ${optionHelp()}
 }
 
 /** Runs GRPO from flags alone. */
-export async function run(args: readonly string[], io: Io): Promise<number> {
-  const parsed = parseFlags(args, { ...optionFlags(), ...own });
-  if (given(parsed, 'help') === true) {
-    io.out(help());
-    return exitCode.done;
-  }
+export const run = command(() => ({ ...optionFlags(), ...own }), help, async (parsed, io) => {
   if (parsed.positionals.length > 0) {
     throw new UsageError(`Expected only flags, got \`${parsed.positionals[0]}\`; for a recipe write \`tsrl run ${parsed.positionals[0]}\`.`);
   }
@@ -42,4 +37,4 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   const { rewards, files } = await loadRewardFiles(rewardsFromFlags(given(parsed, 'reward') as string[]), io.cwd);
   const options = checkOptions({ ...overrideOptions({}, assignments, io.cwd), rewards }, names);
   return train(options, parsed, io, { rewardFiles: files });
-}
+});

@@ -1,8 +1,9 @@
 import { resolve } from 'node:path';
 import { modelFrom } from '../grpo/recipe.ts';
 import type { InitOptions } from '../model/init.ts';
-import { flagsHelp, given, number, parseFlags, text, toggle, UsageError, type Flags } from './flags.ts';
-import { exitCode, type Io } from './io.ts';
+import { command } from './command.ts';
+import { flagsHelp, given, number, text, toggle, UsageError, type Flags } from './flags.ts';
+import { exitCode } from './io.ts';
 
 const sizes: Flags = {
   layers: number('N', 'Layers'),
@@ -35,12 +36,7 @@ ${flagsHelp(own)}
 }
 
 /** Writes a random model. */
-export async function run(args: readonly string[], io: Io): Promise<number> {
-  const parsed = parseFlags(args, own);
-  if (given(parsed, 'help') === true) {
-    io.out(help());
-    return exitCode.done;
-  }
+export const run = command(() => own, help, async (parsed, io) => {
   const [folder, ...more] = parsed.positionals;
   if (folder === undefined || more.length > 0) throw new UsageError(`Expected one folder to write, got ${parsed.positionals.length}; write \`tsrl init FOLDER --like REF\`.`);
   const like = given(parsed, 'like');
@@ -51,4 +47,4 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   const { parameters } = await initModel(path, { ...(options as Omit<InitOptions, 'like'>), like: modelFrom(io.cwd, like), onMessage: (line) => io.err(`${line}\n`) });
   io.out(given(parsed, 'json') === true ? `${JSON.stringify({ folder: path, parameters })}\n` : `${path}\n`);
   return exitCode.done;
-}
+});

@@ -1,8 +1,9 @@
 import { resolve } from 'node:path';
 import { modelFrom } from '../grpo/recipe.ts';
 import type { DType } from '../tensor/tensor.ts';
-import { flagsHelp, given, parseFlags, text, toggle, UsageError, type Flags } from './flags.ts';
-import { exitCode, type Io } from './io.ts';
+import { command } from './command.ts';
+import { flagsHelp, given, text, toggle, UsageError, type Flags } from './flags.ts';
+import { exitCode } from './io.ts';
 
 const own: Flags = {
   base: text('REF', 'The model under the adapter, in place of the one its config names'),
@@ -25,12 +26,7 @@ ${flagsHelp(own)}
 }
 
 /** Merges an adapter into its base. */
-export async function run(args: readonly string[], io: Io): Promise<number> {
-  const parsed = parseFlags(args, own);
-  if (given(parsed, 'help') === true) {
-    io.out(help());
-    return exitCode.done;
-  }
+export const run = command(() => own, help, async (parsed, io) => {
   const [adapter, folder, ...more] = parsed.positionals;
   if (adapter === undefined || folder === undefined || more.length > 0) {
     throw new UsageError(`Expected an adapter and a folder to write, got ${parsed.positionals.length} of the two; write \`tsrl merge ADAPTER FOLDER\`.`);
@@ -52,4 +48,4 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   }
   io.out(given(parsed, 'json') === true ? `${JSON.stringify({ folder: path, dtype })}\n` : `${path}\n`);
   return exitCode.done;
-}
+});

@@ -1,6 +1,7 @@
 import { modelFrom } from '../grpo/recipe.ts';
-import { flagsHelp, given, parseFlags, text, toggle, UsageError, type Flags } from './flags.ts';
-import { exitCode, type Io } from './io.ts';
+import { command } from './command.ts';
+import { flagsHelp, given, text, toggle, UsageError, type Flags } from './flags.ts';
+import { exitCode } from './io.ts';
 
 const own: Flags = {
   cacheDir: text('FOLDER', "Where fetched models are kept (default $TSRL_CACHE, else tsrl in the user's cache folder; for the Hub the cache of Python's huggingface_hub)"),
@@ -20,12 +21,7 @@ ${flagsHelp(own)}
 }
 
 /** Fetches a model. */
-export async function run(args: readonly string[], io: Io): Promise<number> {
-  const parsed = parseFlags(args, own);
-  if (given(parsed, 'help') === true) {
-    io.out(help());
-    return exitCode.done;
-  }
+export const run = command(() => own, help, async (parsed, io) => {
   const [reference, ...more] = parsed.positionals;
   if (reference === undefined || more.length > 0) throw new UsageError(`Expected one model reference, got ${parsed.positionals.length}; write \`tsrl pull REF\`.`);
   const { resolveModel } = await import('../weights/reference.ts');
@@ -33,4 +29,4 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   const location = await resolveModel(modelFrom(io.cwd, reference), { cacheDir, onMessage: (line) => io.err(`${line}\n`) });
   io.out(given(parsed, 'json') === true ? `${JSON.stringify({ ...location, reference })}\n` : `${location.path}\n`);
   return exitCode.done;
-}
+});

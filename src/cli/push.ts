@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import { UploadError } from '../errors.ts';
-import { flagsHelp, given, parseFlags, text, toggle, UsageError, type Flags, type ParsedFlags } from './flags.ts';
-import { exitCode, type Io } from './io.ts';
+import { command } from './command.ts';
+import { flagsHelp, given, text, toggle, UsageError, type Flags, type ParsedFlags } from './flags.ts';
+import { exitCode } from './io.ts';
 
 const own: Flags = {
   private: toggle('Makes a new repository that only you (or your organization) can see'),
@@ -27,12 +28,7 @@ ${flagsHelp(own)}
 }
 
 /** Pushes a folder. */
-export async function run(args: readonly string[], io: Io): Promise<number> {
-  const parsed = parseFlags(args, own);
-  if (given(parsed, 'help') === true) {
-    io.out(help());
-    return exitCode.done;
-  }
+export const run = command(() => own, help, async (parsed, io) => {
   const [folder, repository, ...more] = parsed.positionals;
   if (folder === undefined || repository === undefined || more.length > 0) {
     throw new UsageError(`Expected a folder and a repository, got ${parsed.positionals.length === 0 ? 'nothing' : parsed.positionals.join(' and ')}; write \`tsrl push FOLDER org/name --private\`.`);
@@ -51,7 +47,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   });
   io.out(given(parsed, 'json') === true ? `${JSON.stringify(upload)}\n` : `${upload.url}\n`);
   return exitCode.done;
-}
+});
 
 /** true for private, false for public, undefined where nothing was said. */
 function visibility(parsed: ParsedFlags): boolean | undefined {

@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import type { Rewards } from '../rewards/reward.ts';
-import { flagsHelp, given, parseFlags, toggle, UsageError, type Flags } from './flags.ts';
-import { exitCode, type Io } from './io.ts';
+import { command } from './command.ts';
+import { flagsHelp, given, toggle, UsageError, type Flags } from './flags.ts';
 import { loadRecipe, loadRewardFiles, rewardsFromFlags } from './module-file.ts';
 import { optionFlags, optionHelp, overrideOptions } from './option-flags.ts';
 import { checkOptions, optionAssignments, train } from './training.ts';
@@ -27,12 +27,7 @@ ${optionHelp()}
 }
 
 /** Runs a recipe with what the command line overrides. */
-export async function run(args: readonly string[], io: Io): Promise<number> {
-  const parsed = parseFlags(args, { ...optionFlags(), ...own });
-  if (given(parsed, 'help') === true) {
-    io.out(help());
-    return exitCode.done;
-  }
+export const run = command(() => ({ ...optionFlags(), ...own }), help, async (parsed, io) => {
   const [file, ...more] = parsed.positionals;
   if (file === undefined) throw new UsageError('Expected a recipe, got nothing; write `tsrl run recipe.ts`.');
   if (more.length > 0) throw new UsageError(`Expected one recipe, got ${parsed.positionals.join(' and ')}; flags begin with \`--\`.`);
@@ -47,4 +42,4 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   const names = new Set([...assignments.map(({ path }) => path[0]!), ...(rewardFlags ? ['reward', 'rewards'] : [])]);
   const checked = checkOptions({ ...options, rewards: loaded.rewards }, names);
   return train(checked, parsed, io, { recipePath, rewardFiles: loaded.files });
-}
+});
