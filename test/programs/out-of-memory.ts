@@ -34,6 +34,7 @@ const trainer = grpo(
     microBatch: { tokens: 4096 },
     maxSteps: 1,
     threads: 1,
+    overwrite: true,
     logCompletions: false,
     callbacks: [
       {
