@@ -14,7 +14,7 @@ import { baseModel, readRun } from './run/run-facts.ts';
 import { checkUpload, uploadFolder } from './weights/hub-upload.ts';
 import type { CardFiles, Upload, UploadOptions } from './weights/hub-upload.ts';
 import { readJsonIfThere } from './weights/json-file.ts';
-import { INDEX_FILE, readIndex, SINGLE_FILE } from './weights/safetensors.ts';
+import { ADAPTER, INDEX_FILE, readIndex, SINGLE_FILE } from './weights/safetensors.ts';
 
 /** How a loaded model is pushed. */
 export interface PushOptions extends UploadOptions {
@@ -91,8 +91,8 @@ async function finalOf(run: string, path: string): Promise<string> {
 function kindOf(folder: string, path: string): PushSource['kind'] {
   const has = (name: string): boolean => existsSync(join(folder, name));
   const missing = (what: string): InputError => new InputError(`Expected \`${path}\` to hold ${what}, got none; name the folder of a whole model in Hugging Face layout, of an adapter, or of a run.`, { name: 'folder', path });
-  if (has('adapter_config.json')) {
-    if (!has('adapter_model.safetensors')) throw missing('adapter_model.safetensors beside adapter_config.json');
+  if (has(ADAPTER.config)) {
+    if (!has(ADAPTER.weights)) throw missing(`${ADAPTER.weights} beside ${ADAPTER.config}`);
     return 'adapter';
   }
   if (!has('config.json')) throw missing('config.json');
@@ -128,7 +128,7 @@ async function cardOf({ folder, kind, run, step }: PushSource, repository: strin
   if (names.has('README.md')) return null;
   const made = run === null ? null : await readRun(run, step, changedOptions);
   const curve = made === null ? null : rewardCurve(made.facts);
-  const adapterBase = readJsonIfThere(join(folder, 'adapter_config.json'))?.['base_model_name_or_path'];
+  const adapterBase = readJsonIfThere(join(folder, ADAPTER.config))?.['base_model_name_or_path'];
   const license = readJsonIfThere(join(folder, 'config.json'))?.['license'];
   const card = modelCard({
     repository,

@@ -3,7 +3,7 @@ import { modelFrom } from '../grpo/recipe.ts';
 import type { GenerateOptions, LanguageModel } from '../language-model.ts';
 import type { Message } from '../text/message.ts';
 import { command } from './command.ts';
-import { flagsHelp, given, json, number, text, toggle, UsageError, type Flags, type ParsedFlags } from './flags.ts';
+import { flagsHelp, given, json, kebab, number, text, toggle, UsageError, type Flags, type ParsedFlags } from './flags.ts';
 import { exitCode, type Io } from './io.ts';
 
 const sampling: Flags = {
@@ -100,8 +100,7 @@ async function answer(model: LanguageModel, messages: Message[], options: Genera
 function refuseWith(parsed: ParsedFlags, names: readonly string[]): void {
   const name = names.find((one) => given(parsed, one) !== undefined);
   if (name === undefined) return;
-  const flag = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-  throw new UsageError(`Expected no \`${flag}\` in a conversation, got it; leave it out, or give a \`--prompt\`.`, { flag: name });
+  throw new UsageError(`Expected no \`--${kebab(name)}\` in a conversation, got it; leave it out, or give a \`--prompt\`.`, { flag: name });
 }
 
 function plainText(completions: readonly { text: string }[]): string {

@@ -7,8 +7,8 @@ import { capped } from '../model/attention.ts';
 import type { Decoder } from '../model/decoder.ts';
 import type { LayerProjections, LayerWeights } from '../model/layers.ts';
 import { plainProjections } from '../model/layers.ts';
-import { rowLengths } from '../model/linear.ts';
-import type { LinearAdapter, LinearWeights } from '../model/linear.ts';
+import { rowGrowth } from '../model/linear.ts';
+import type { LinearWeights } from '../model/linear.ts';
 import { headLogits } from '../model/token-logprobs.ts';
 import { noGrad } from '../tensor/autograd.ts';
 import { breathe } from '../tensor/breathe.ts';
@@ -78,13 +78,14 @@ function packLinear(maps: readonly LinearWeights[], owned: Tensor[]): (x: Tensor
   const { weight, bias, b } = keep(
     scope(() =>
       noGrad(() => {
-        const rows = [...maps.map(lengthened), ...adapters.map(({ a }) => ops.detach(a))];
+        const growths = maps.map(({ weight, adapter }) => adapter && rowGrowth(weight, adapter));
+        const rows = [...maps.map(({ weight }, i) => grown(ops.detach(weight), growths[i])), ...adapters.map(({ a }) => ops.detach(a))];
         const biases = maps.flatMap((map) => (map.bias ? [ops.detach(map.bias)] : []));
         if (biases.length > 0 && ranks > 0) biases.push(ops.zeros([ranks]));
         return {
           weight: ops.packLinearWeight(rows.length === 1 ? rows[0]! : ops.cat(rows, 0), tunedRows),
           bias: biases.length > 0 ? ops.contiguous(ops.cat(biases, 0)) : null,
-          b: ranks > 0 ? blockDiagonal(maps, outputs, ranks) : null,
+          b: ranks > 0 ? blockDiagonal(maps, growths, outputs, ranks) : null,
         };
       }),
     ),
@@ -99,25 +100,18 @@ function packLinear(maps: readonly LinearWeights[], owned: Tensor[]): (x: Tensor
   };
 }
 
-/** The weight, its rows multiplied as the adapter's magnitudes say. [out, in] */
-function lengthened({ weight, adapter }: LinearWeights): Tensor {
-  const plain = ops.detach(weight);
-  return adapter?.magnitude ? ops.mul(plain, growth(weight, adapter, adapter.magnitude)) : plain;
-}
-
-/** What DoRA multiplies each row of W + s·B·A by. [out, 1] */
-function growth(weight: Tensor, adapter: LinearAdapter, magnitude: Tensor): Tensor {
-  return ops.unsqueeze(ops.div(magnitude, rowLengths(weight, adapter)), 1);
+/** A matrix, its rows multiplied where the adapter says so. [out, any] */
+function grown(matrix: Tensor, growth: Tensor | null | undefined): Tensor {
+  return growth ? ops.mul(matrix, ops.unsqueeze(growth, 1)) : matrix;
 }
 
 /** (s·B)ᵀ of each map that has an adapter, at its place among the outputs; zeros elsewhere. [ranks, outputs] */
-function blockDiagonal(maps: readonly LinearWeights[], outputs: number, ranks: number): Tensor {
+function blockDiagonal(maps: readonly LinearWeights[], growths: readonly (Tensor | null)[], outputs: number, ranks: number): Tensor {
   const all = ops.zeros([ranks, outputs]);
   let [row, column] = [0, 0];
-  for (const { weight, adapter } of maps) {
+  for (const [i, { weight, adapter }] of maps.entries()) {
     if (adapter) {
-      const scaled = ops.mulScalar(adapter.b, adapter.scale);
-      const own = adapter.magnitude ? ops.mul(scaled, growth(weight, adapter, adapter.magnitude)) : scaled;
+      const own = grown(ops.mulScalar(adapter.b, adapter.scale), growths[i]);
       ops.copy_(ops.narrow(ops.narrow(all, 0, row, adapter.a.size(0)), 1, column, weight.size(0)), ops.transpose(own, 0, 1));
       row += adapter.a.size(0);
     }

@@ -1,5 +1,6 @@
 /** What a run changed: the options of its `config.json` that shape the result and differ from their defaults. */
-import { optionGroups, optionSchema } from './option-schema.ts';
+import { optionGroups, schemaDefault } from './option-schema.ts';
+import type { OptionName } from './option-schema.ts';
 import { dependentDefaults } from './options.ts';
 
 /** Options that say where and with what a run works, not how; a reader of its result has their own. */
@@ -25,5 +26,5 @@ export function changedOptions(config: Readonly<Record<string, unknown>>): { nam
 function defaultOf(name: string, config: Readonly<Record<string, unknown>>): unknown {
   const byOthers: Readonly<Record<string, unknown>> = dependentDefaults(config);
   if (Object.hasOwn(byOthers, name)) return byOthers[name];
-  return optionSchema.shape[name as keyof typeof optionSchema.shape].safeParse(undefined).data;
+  return schemaDefault(name as OptionName);
 }

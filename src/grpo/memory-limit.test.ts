@@ -43,7 +43,7 @@ test('work is repeated until it fits, and the run keeps the plan that did', asyn
     if (slots > 1) throw new OutOfMemoryError('no memory');
     return 'done';
   };
-  assert.equal(await withinMemory(run, fewerSlots, work, (_, message) => said.push(message)), 'done');
+  assert.equal(await withinMemory(run, fewerSlots, work, (message) => said.push(message)), 'done');
   assert.deepEqual(tried, [5, 2, 1]);
   assert.equal(run.plan.slots, 1);
   assert.equal(said.length, 2);
@@ -69,7 +69,7 @@ test('before a step: smaller only when what the largest step took is no longer t
   const said: string[] = [];
   const after = (peak: number, held: number, available: number) => {
     const run = { plan };
-    shrinkToBudget(run, smallerUpdates([], true), { peak, held, available }, (_, message) => said.push(message));
+    shrinkToBudget(run, smallerUpdates([], true), { peak, held, available }, (message) => said.push(message));
     return run.plan.limit;
   };
   assert.deepEqual(after(5e9, 3e9, 2e9), { tokens: 64 });

@@ -40,10 +40,10 @@ export const fewerSlots: MemoryFallback = {
  * Does some work under the plan of a run. When memory ends the plan becomes smaller, for good, and the work is done again
  * from its beginning: it must leave nothing behind when it fails.
  *
- * @param onSmaller told of every smaller plan
+ * @param onSmaller told of every smaller plan, in a sentence
  * @throws ResourceError when the smallest plan does not fit either
  */
-export async function withinMemory<T>(run: { plan: Plan }, { shrink, what, mend }: MemoryFallback, work: (plan: Plan) => Promise<T>, onSmaller: (plan: Plan, message: string) => void): Promise<T> {
+export async function withinMemory<T>(run: { plan: Plan }, { shrink, what, mend }: MemoryFallback, work: (plan: Plan) => Promise<T>, onSmaller: (message: string) => void): Promise<T> {
   for (;;) {
     try {
       return await work(run.plan);
@@ -54,7 +54,7 @@ export async function withinMemory<T>(run: { plan: Plan }, { shrink, what, mend 
       run.plan = smaller;
       // What the failed attempt freed goes back to the system, which may have other uses for it.
       native().trimMemory();
-      onSmaller(smaller, `memory ended in ${what} (${error.message}); it is repeated with ${planText(smaller)}`);
+      onSmaller(`memory ended in ${what} (${error.message}); it is repeated with ${planText(smaller)}`);
     }
   }
 }
@@ -75,19 +75,19 @@ export function memoryState(): MemoryState {
 }
 
 /** Makes the plan smaller before a step for which memory will not do: other programs may have taken some since the last one. */
-export function shrinkToBudget(run: { plan: Plan }, { shrink, what }: MemoryFallback, { peak, held, available }: MemoryState, onSmaller: (plan: Plan, message: string) => void): void {
+export function shrinkToBudget(run: { plan: Plan }, { shrink, what }: MemoryFallback, { peak, held, available }: MemoryState, onSmaller: (message: string) => void): void {
   const missing = peak - held - available;
   const smaller = missing > 0 ? shrink(run.plan) : null;
   if (!smaller) return;
   run.plan = smaller;
-  onSmaller(smaller, `${(missing / 1e9).toFixed(2)} GB of what a step took so far are no longer free; ${what} goes on with ${planText(smaller)}`);
+  onSmaller(`${(missing / 1e9).toFixed(2)} GB of what a step took so far are no longer free; ${what} goes on with ${planText(smaller)}`);
 }
 
 /** The memory of a run: its work goes through here, and what became smaller is told once. */
 export class RunMemory {
   readonly #run: { plan: Plan };
   readonly #isSplitFree: boolean;
-  #messages: string[] = [];
+  readonly #messages: string[] = [];
 
   /** @param isSplitFree false for a loss that depends on the micro-batches */
   constructor(run: { plan: Plan }, isSplitFree: boolean) {
@@ -115,7 +115,7 @@ export class RunMemory {
     return this.#messages.splice(0);
   }
 
-  readonly #onSmaller = (_: Plan, message: string): void => void this.#messages.push(message);
+  readonly #onSmaller = (message: string): void => void this.#messages.push(message);
 }
 
 /** A plan in words. */

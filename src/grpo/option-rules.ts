@@ -6,6 +6,7 @@ import type { OptimizerSettings } from '../training/optimizers/make-optimizer.ts
 import { schedules } from '../training/schedule.ts';
 import type { ScheduleSettings } from '../training/schedule.ts';
 import { nearestName } from './nearest-name.ts';
+import { schemaDefault } from './option-schema.ts';
 import type { ValidOptions } from './option-schema.ts';
 import { callbackNames, isAsyncIterable } from './option-types.ts';
 
@@ -14,11 +15,11 @@ export type Refusal = (options: ValidOptions) => InputError | null;
 /** A combination that runs but that its paper would not choose, or of which a part has no effect: a sentence, or null. */
 export type Caution = (options: ValidOptions) => string | null;
 
-/** Defaults of the options that only some optimizers read. */
-const optimizerDefaults = { adamBeta1: 0.9, adamBeta2: null, adamEpsilon: 1e-8, momentum: null, weightDecay: 0 } as const satisfies Record<keyof OptimizerSettings, number | null>;
+/** Options that only some optimizers read. */
+const optimizerSettings = ['adamBeta1', 'adamBeta2', 'adamEpsilon', 'momentum', 'weightDecay'] as const satisfies (keyof OptimizerSettings)[];
 
-/** Defaults of the options that only some schedules read. */
-const scheduleDefaults = { lrMinRatio: 0, lrCycles: 1, lrPower: 1, lrDecayRatio: 0.1 } as const satisfies Record<keyof ScheduleSettings, number>;
+/** Options that only some schedules read. */
+const scheduleSettings = ['lrMinRatio', 'lrCycles', 'lrPower', 'lrDecayRatio'] as const satisfies (keyof ScheduleSettings)[];
 
 /** The combinations that are refused. */
 export const refusals = {
@@ -94,10 +95,10 @@ export const refusals = {
 
   scheduleSettingsAreRead: ({ lrSchedulerType, ...options }) => {
     const reads: readonly string[] = typeof lrSchedulerType === 'string' ? schedules[lrSchedulerType].reads : [];
-    const unread = Object.entries(scheduleDefaults).find(([name, byDefault]) => !reads.includes(name) && options[name as keyof ScheduleSettings] !== byDefault);
+    const unread = scheduleSettings.find((name) => !reads.includes(name) && options[name] !== schemaDefault(name));
     if (!unread) return null;
-    const readers = Object.entries(schedules).flatMap(([name, schedule]) => ((schedule.reads as readonly string[]).includes(unread[0]) ? [`'${name}'`] : []));
-    return expected('lrSchedulerType', `to be ${readers.join(' or ')} when \`${unread[0]}\` is set`, lrSchedulerType, `set it, or remove \`${unread[0]}\``);
+    const readers = Object.entries(schedules).flatMap(([name, schedule]) => ((schedule.reads as readonly string[]).includes(unread) ? [`'${name}'`] : []));
+    return expected('lrSchedulerType', `to be ${readers.join(' or ')} when \`${unread}\` is set`, lrSchedulerType, `set it, or remove \`${unread}\``);
   },
 
   syncNeedsAReference: ({ syncRefModel, beta }) =>
@@ -195,9 +196,9 @@ export const cautions = {
 
   optimizerSettings: ({ optim, ...options }) => {
     const reads: readonly string[] = typeof optim === 'string' ? optimizers[optim].reads : [];
-    const unread = Object.entries(optimizerDefaults).filter(([name, byDefault]) => !reads.includes(name) && options[name as keyof OptimizerSettings] !== byDefault);
+    const unread = optimizerSettings.filter((name) => !reads.includes(name) && options[name] !== schemaDefault(name));
     if (unread.length === 0) return null;
-    const names = unread.map(([name]) => `\`${name}\``).join(', ');
+    const names = unread.map((name) => `\`${name}\``).join(', ');
     return `${names}: no effect ${typeof optim === 'string' ? `with \`optim: '${optim}'\`` : 'on an optimizer of your own'}.`;
   },
 } satisfies Record<string, Caution>;

@@ -285,6 +285,14 @@ export const notYetNames: readonly string[] = Object.keys(notYet);
 /** The whole schema; unknown keys are refused. */
 export const optionSchema = z.strictObject({ ...work, ...size, ...sampling, ...loss, ...optimiser, ...records, ...notYet });
 
+/** A name that the schema knows. */
+export type OptionName = keyof typeof optionSchema.shape;
+
+/** The default of an option; undefined for one that must be given. */
+export function schemaDefault(name: OptionName): unknown {
+  return optionSchema.shape[name].safeParse(undefined).data;
+}
+
 /** What a user gives: every option but `model`, `dataset` and `rewards` may be left out. */
 export type GrpoOptions = z.input<typeof optionSchema>;
 

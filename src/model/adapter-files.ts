@@ -9,15 +9,13 @@ import type { TensorEntry } from '../weights/dtype.ts';
 import { readJsonIfThere } from '../weights/json-file.ts';
 import type { JsonObject } from '../weights/json-file.ts';
 import { absoluteReference } from '../weights/reference.ts';
-import { openSafetensors } from '../weights/safetensors.ts';
+import { ADAPTER, openSafetensors } from '../weights/safetensors.ts';
 import type { TensorFile } from '../weights/safetensors.ts';
+import { checkWeights } from './decoder.ts';
 import type { Decoder } from './decoder.ts';
 import type { LinearAdapter } from './linear.ts';
 import { adapterShapes, savedNames, scaleOf, targetMaps } from './lora.ts';
 import type { Adapter, LoraSettings } from './lora.ts';
-
-export const ADAPTER_CONFIG = 'adapter_config.json';
-export const ADAPTER_WEIGHTS = 'adapter_model.safetensors';
 
 /** What peft puts before the names of a causal language model. */
 const PREFIX = 'base_model.model.';
@@ -42,7 +40,7 @@ const unread = [
  * @throws FileFormatError when it is no LoRA, or uses what this library does not read
  */
 export function openAdapter(folder: string): OpenedAdapter | null {
-  const file = path.join(folder, ADAPTER_CONFIG);
+  const file = path.join(folder, ADAPTER.config);
   const config = readJsonIfThere(file);
   if (!config) return null;
   const fault = (name: string, wanted: string) =>
@@ -52,9 +50,9 @@ export function openAdapter(folder: string): OpenedAdapter | null {
   for (const name of unread) if (!isOff(config[name])) throw fault(name, 'off');
   // Other ways to begin change the base as well.
   if (!['true', 'false', 'gaussian'].includes(String(config.init_lora_weights ?? true))) throw fault('init_lora_weights', 'true, false or gaussian');
-  const number = (name: string): number => {
+  const number = (name: string, fits: (value: number) => boolean, wanted: string): number => {
     const value = config[name];
-    if (typeof value !== 'number' || !(value >= 0)) throw fault(name, 'a number, 0 or more');
+    if (typeof value !== 'number' || !fits(value)) throw fault(name, wanted);
     return value;
   };
   const targets = config.target_modules;
@@ -62,9 +60,9 @@ export function openAdapter(folder: string): OpenedAdapter | null {
   const toSave = config.modules_to_save ?? [];
   if (!isTexts(toSave)) throw fault('modules_to_save', 'names');
   const settings: LoraSettings = {
-    r: number('r'),
-    alpha: number('lora_alpha'),
-    dropout: number('lora_dropout'),
+    r: number('r', (value) => Number.isInteger(value) && value >= 1, 'a whole number, 1 or more'),
+    alpha: number('lora_alpha', (value) => value >= 0, 'a number, 0 or more'),
+    dropout: number('lora_dropout', (value) => value >= 0 && value < 1, '0 or more and below 1'),
     targetModules: targets,
     modulesToSave: toSave,
     useRslora: config.use_rslora === true,
@@ -90,7 +88,7 @@ function isTexts(value: unknown): value is string[] {
  * @throws FileFormatError when they do not fit the network or the adapter's own config
  */
 export function readAdapter({ folder, settings }: OpenedAdapter, base: Decoder, baseReference: string): Adapter {
-  const file = openSafetensors(path.join(folder, ADAPTER_WEIGHTS));
+  const file = openSafetensors(path.join(folder, ADAPTER.weights));
   const owned: Tensor[] = [];
   try {
     const shapes = adapterShapes(base.config, settings);
@@ -118,13 +116,10 @@ export function readAdapter({ folder, settings }: OpenedAdapter, base: Decoder, 
 
 function checkNames(file: TensorFile, shapes: ReadonlyMap<string, readonly number[]>, folder: string): void {
   const mend = 'the adapter belongs to another model, or its files do not belong together';
-  for (const [name, shape] of shapes) {
-    const found = file.names().includes(PREFIX + name) ? file.info(PREFIX + name).shape : null;
-    if (found && found.length === shape.length && found.every((size, axis) => size === shape[axis])) continue;
-    throw new FileFormatError(`Expected \`${folder}\` to hold \`${PREFIX}${name}\` of shape [${shape.join(', ')}], got ${found ? `[${found.join(', ')}]` : 'none'}; ${mend}.`, { folder, name });
-  }
-  const foreign = file.names().find((name) => !shapes.has(name.slice(PREFIX.length)) || !name.startsWith(PREFIX));
-  if (foreign) throw new FileFormatError(`Expected \`${folder}\` to hold only what its ${ADAPTER_CONFIG} names, got \`${foreign}\`; ${mend}.`, { folder, name: foreign });
+  const wanted = new Map([...shapes].map(([name, shape]) => [PREFIX + name, shape]));
+  checkWeights(file, wanted, { what: `the adapter \`${folder}\``, says: `the base and ${ADAPTER.config} say`, incomplete: mend, foreign: mend });
+  const foreign = file.names().find((name) => !wanted.has(name));
+  if (foreign) throw new FileFormatError(`Expected the adapter \`${folder}\` to hold only what its ${ADAPTER.config} names, got \`${foreign}\`; ${mend}.`, { folder, name: foreign });
 }
 
 /** The tensors of an adapted network as peft stores them. */

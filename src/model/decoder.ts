@@ -116,21 +116,24 @@ export async function readWeight(stored: StoredWeights, name: string, shape: rea
   }
 }
 
+/** How the faults of a checkpoint are told. */
+const ofModel = { what: 'the checkpoint', says: 'config.json says', incomplete: 'take the whole model folder', foreign: 'config and weights do not belong together' };
+
 /**
  * Everything that the headers tell, before the first weight is read.
  *
  * @throws FileFormatError when a weight is missing or has another shape
  */
-export function checkWeights(stored: StoredWeights, shapes: ReadonlyMap<string, readonly number[]>): void {
+export function checkWeights(stored: Omit<StoredWeights, 'read'>, shapes: ReadonlyMap<string, readonly number[]>, { what, says, incomplete, foreign } = ofModel): void {
   const present = new Set(stored.names());
   for (const [name, shape] of shapes) {
     if (!present.has(name)) {
-      throw new FileFormatError(`Expected the checkpoint to hold \`${name}\`, got none; take the whole model folder.`, { name });
+      throw new FileFormatError(`Expected ${what} to hold \`${name}\`, got none; ${incomplete}.`, { name });
     }
     const { shape: found, dtype } = stored.info(name);
     if (found.length !== shape.length || found.some((size, axis) => size !== shape[axis])) {
       throw new FileFormatError(
-        `Expected \`${name}\` to have shape [${shape.join(', ')}] as config.json says, got [${found.join(', ')}]; config and weights do not belong together.`,
+        `Expected \`${name}\` to have shape [${shape.join(', ')}] as ${says}, got [${found.join(', ')}]; ${foreign}.`,
         { name, shape: found },
       );
     }

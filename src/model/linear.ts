@@ -30,16 +30,21 @@ export type Drop = (x: Tensor, adapter: LinearAdapter) => Tensor;
 /** x [N, in] → [N, out]. What `drop` takes away, the adapter alone does not see. */
 export function multiply(x: Tensor, { weight, bias, adapter }: LinearWeights, drop: Drop | null = null): Tensor {
   if (!adapter) return ops.linear(x, weight, bias);
-  const { a, b, scale, magnitude } = adapter;
+  const { a, b, scale } = adapter;
   const seen = drop ? drop(x, adapter) : x;
   const change = ops.linear(ops.mulScalar(ops.linear(seen, a), scale), b);
-  if (!magnitude) return ops.add(ops.linear(x, weight, bias), change);
-  const lengthen = ops.div(magnitude, rowLengths(weight, adapter)); // [out]
+  const growth = rowGrowth(weight, adapter);
+  if (!growth) return ops.add(ops.linear(x, weight, bias), change);
   const kept = ops.linear(x, weight);
   // As in peft, what is dropped keeps its old length: x·Wᵀ + (g − 1)·x'·Wᵀ + g·s·x'·(BA)ᵀ.
   const seenThrough = drop ? ops.linear(seen, weight) : kept;
-  const scaled = ops.add(ops.sub(kept, seenThrough), ops.mul(ops.add(seenThrough, change), lengthen));
+  const scaled = ops.add(ops.sub(kept, seenThrough), ops.mul(ops.add(seenThrough, change), growth));
   return bias ? ops.add(scaled, bias) : scaled;
+}
+
+/** What each row of W + s·B·A is multiplied by; null where lengths are left as they are. [out] */
+export function rowGrowth(weight: Tensor, adapter: LinearAdapter): Tensor | null {
+  return adapter.magnitude && ops.div(adapter.magnitude, rowLengths(weight, adapter));
 }
 
 /** Length of each row of W + s·B·A, as a constant: the gradient does not go through it (DoRA, section 4.3). [out] */

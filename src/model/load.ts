@@ -1,6 +1,4 @@
 /** From a model reference to a network in memory with its tokenizer, and back to a folder that Python loads unchanged. */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { expected, InputError } from '../errors.ts';
 import { generationConfigToSave } from '../text/stop-ids.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
@@ -10,16 +8,16 @@ import { scope } from '../tensor/scope.ts';
 import { openCheckpoint } from '../weights/checkpoint.ts';
 import type { Checkpoint } from '../weights/checkpoint.ts';
 import { resolveModel } from '../weights/reference.ts';
-import { INDEX_FILE, SINGLE_FILE } from '../weights/safetensors.ts';
+import { ADAPTER, holdsWeights } from '../weights/safetensors.ts';
 import { saveCheckpoint } from '../weights/save.ts';
-import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, adapterConfig, adapterEntries, openAdapter, readAdapter } from './adapter-files.ts';
+import { adapterConfig, adapterEntries, openAdapter, readAdapter } from './adapter-files.ts';
 import type { OpenedAdapter } from './adapter-files.ts';
 import type { AttentionKernel } from './attention.ts';
 import type { Decoder } from './decoder.ts';
 import { disposeDecoder, readDecoder, trainedCount } from './decoder.ts';
 import { decoderConfig } from './families.ts';
 import { adaptDecoder, adapterShapes } from './lora.ts';
-import { mergedConfig, mergedNames, mergedWeight } from './merge.ts';
+import { mergedConfig, mergedWeight, weightsToMerge } from './merge.ts';
 import type { MergeConsent } from './merge.ts';
 
 /** A network with everything that belongs to it. */
@@ -61,8 +59,7 @@ export interface OpenedModel {
 export async function openModel(reference: string, { cacheDir, base = null, onMessage }: Pick<LoadOptions, 'cacheDir' | 'base' | 'onMessage'> = {}): Promise<OpenedModel> {
   const resolve = (name: string) => resolveModel(name, { ...(cacheDir ? { cacheDir } : {}), ...(onMessage ? { onMessage } : {}) });
   const named = await resolve(reference);
-  const isModel = named.kind === 'gguf' || [SINGLE_FILE, INDEX_FILE].some((name) => existsSync(join(named.path, name)));
-  const found = isModel ? null : openAdapter(named.path);
+  const found = named.kind === 'gguf' || holdsWeights(named.path) ? null : openAdapter(named.path);
   if (base !== null && !found) throw expected('base', 'to be left out for a model that is no adapter', base, 'name the adapter as the model, or remove `base`');
   const adapter = found && { ...found, base: baseOf(found, base) };
   const location = adapter ? await resolve(adapter.base) : named;
@@ -85,7 +82,7 @@ export async function readModel({ reference, adapter, checkpoint, tokenizer }: O
     const attention = options.attention ?? 'auto';
     options.onMessage?.(`computing in ${dtype} on the CPU (${reason})`);
     const base = await readDecoder(checkpoint.config, checkpoint, dtype, attention === 'auto' ? 'sdpa' : attention);
-    const decoder = adapter ? withAdapter(base, adapter, adapter.base) : base;
+    const decoder = adapter ? withAdapter(base, adapter) : base;
     return { reference, decoder, tokenizer, config: checkpoint.config, generationConfig: checkpoint.generationConfig, quantised: checkpoint.quantised };
   } finally {
     checkpoint.close();
@@ -95,13 +92,13 @@ export async function readModel({ reference, adapter, checkpoint, tokenizer }: O
 /** The name of the model under an adapter. */
 function baseOf({ base, folder }: OpenedAdapter, given: string | null): string {
   const named = given ?? base;
-  if (named === null) throw expected('base', `to be given for the adapter ${folder}, whose ${ADAPTER_CONFIG} names no model`, given, 'name the model it was trained over');
+  if (named === null) throw expected('base', `to be given for the adapter ${folder}, whose ${ADAPTER.config} names no model`, given, 'name the model it was trained over');
   return named;
 }
 
-function withAdapter(base: Decoder, adapter: OpenedAdapter, baseReference: string): Decoder {
+function withAdapter(base: Decoder, adapter: NonNullable<OpenedModel['adapter']>): Decoder {
   try {
-    return adaptDecoder(readAdapter(adapter, base, baseReference));
+    return adaptDecoder(readAdapter(adapter, base, adapter.base));
   } catch (error) {
     disposeDecoder(base);
     throw error;
@@ -137,7 +134,7 @@ export async function saveModel(folder: string, model: LoadedModel, dtype: DType
   const entry = (name: string, weight: Tensor) => ({ name, dtype: saved, shape: weight.shape, bytes: () => bytesOf(weight, saved) });
   if (decoder.adapter) {
     return saveCheckpoint(folder, {
-      names: { weights: ADAPTER_WEIGHTS, config: ADAPTER_CONFIG },
+      names: ADAPTER,
       config: adapterConfig(decoder.adapter),
       generationConfig: null,
       tokenizerFiles: tokenizer.files,
@@ -161,7 +158,7 @@ export async function saveMerged(folder: string, model: LoadedModel, dtype: DTyp
     config: configOfType(config, dtype),
     generationConfig: generationConfigToSave(model),
     tokenizerFiles: tokenizer.files,
-    tensors: mergedNames(decoder).map((name) => ({ name, dtype, shape: (decoder.weights.get(name) ?? decoder.head).shape, bytes: () => scope(() => mergedWeight(decoder, name, dtype).toBytes()) })),
+    tensors: [...weightsToMerge(decoder)].map(([name, weight]) => ({ name, dtype, shape: weight.shape, bytes: () => scope(() => mergedWeight(decoder, name, weight, dtype).toBytes()) })),
   });
 }
 

@@ -65,7 +65,6 @@ export function adaptDecoder(adapter: Adapter): Decoder {
 
 /** A new adapter that changes nothing yet. The caller disposes its tensors, through the network that gets it. */
 export function createAdapter(base: Decoder, baseReference: string, settings: LoraSettings, seed: number): Adapter {
-  checkSettings(settings);
   const targets = targetMaps(base.config, settings);
   const maps = new Map(targets.map((name, index) => [name, newMap(base, name, settings, index, seed)]));
   const saved = new Map(savedNames(base.config, settings).map((name) => [name, noGrad(() => keep(ops.clone(base.weights.get(name) ?? base.head)))]));
@@ -158,12 +157,13 @@ function patternOf(text: string): RegExp {
 /** Weights and biases of the modules that are trained whole. */
 export function savedNames(config: DecoderConfig, { modulesToSave }: Pick<LoraSettings, 'modulesToSave'>): string[] {
   const names = [...networkShapes(config).keys()];
-  return modulesToSave.flatMap((module) => {
+  const saved = modulesToSave.flatMap((module) => {
     // peft's rule: `norm` is every module whose name ends so, `input_layernorm` among them.
     const found = names.filter((name) => name.replace(/\.[^.]+$/, '').endsWith(module));
     if (found.length === 0) throw expected('lora.modulesToSave', 'to name modules of the network', module, 'name such as `lm_head`, `embed_tokens` or `norm`');
     return found;
   });
+  return [...new Set(saved)];
 }
 
 /** Names and shapes of all tensors of an adapter, without peft's prefix. */
@@ -193,10 +193,4 @@ function linearMaps(config: DecoderConfig): string[] {
 /** peft's rule: the whole name, or its end. */
 function isModule(name: string, module: string): boolean {
   return name === module || name.endsWith(`.${module}`);
-}
-
-function checkSettings({ r, alpha, dropout }: LoraSettings): void {
-  if (!(Number.isInteger(r) && r >= 1)) throw expected('lora.r', 'to be a whole number, 1 or more', r, 'use 8 or 16');
-  if (!(Number.isFinite(alpha) && alpha > 0)) throw expected('lora.alpha', 'to be above 0', alpha, 'use once or twice `lora.r`');
-  if (!(dropout >= 0 && dropout < 1)) throw expected('lora.dropout', 'to be 0 or more and below 1', dropout, 'use 0, or 0.05');
 }

@@ -8,7 +8,7 @@ import { keep, scope } from '../tensor/scope.ts';
 import type { DType, Tensor } from '../tensor/tensor.ts';
 import { assembleDecoder } from './decoder.ts';
 import type { Decoder } from './decoder.ts';
-import { adaptedWeight, rowLengths } from './linear.ts';
+import { adaptedWeight, rowGrowth } from './linear.ts';
 import type { LoadedModel } from './load.ts';
 
 /** What must be said before a merge that loses something or looks like a mistake. */
@@ -32,8 +32,8 @@ export async function mergeModel(model: LoadedModel, consent: MergeConsent = {})
   const { decoder, tokenizer, generationConfig, reference } = model;
   const weights = new Map<string, Tensor>();
   try {
-    for (const name of mergedNames(decoder)) {
-      weights.set(name, noGrad(() => keep(scope(() => mergedWeight(decoder, name, decoder.dtype)))));
+    for (const [name, weight] of weightsToMerge(decoder)) {
+      weights.set(name, noGrad(() => keep(scope(() => mergedWeight(decoder, name, weight, decoder.dtype)))));
       await breathe();
     }
   } catch (error) {
@@ -65,20 +65,19 @@ function adapterHash({ trained }: Decoder): string {
   return hash.digest('hex');
 }
 
-/** Names of the weights of the merged network: those of the base, and the head where it is tied no more. */
-export function mergedNames({ adapter, config, head, embedding }: Decoder): string[] {
-  const names = [...adapter!.base.weights.keys()];
-  return config.tiedHead && head !== embedding ? [...names, 'lm_head.weight'] : names;
+/** The weights of the merged network before the maps of its adapter are added; the head among them where it is tied no more. */
+export function weightsToMerge({ weights, config, head, embedding }: Decoder): Map<string, Tensor> {
+  return new Map(config.tiedHead && head !== embedding ? [...weights, ['lm_head.weight', head]] : weights);
 }
 
 /** One weight with what the adapter adds. Call it inside a scope. */
-export function mergedWeight({ weights, head, adapter }: Decoder, name: string, dtype: DType): Tensor {
-  const weight = weights.get(name) ?? head;
+export function mergedWeight({ adapter }: Decoder, name: string, weight: Tensor, dtype: DType): Tensor {
   const map = name.endsWith('.weight') ? adapter!.maps.get(name.slice(0, -'.weight'.length)) : undefined;
   if (!map) return ops.clone(ops.to(weight, dtype));
   const exact = weight.dtype === 'float64' ? 'float64' : 'float32';
   const wide = { ...map, a: ops.to(map.a, exact), b: ops.to(map.b, exact), magnitude: map.magnitude && ops.to(map.magnitude, exact) };
   const base = ops.to(weight, exact);
   const sum = adaptedWeight(base, wide);
-  return ops.to(wide.magnitude ? ops.mul(sum, ops.unsqueeze(ops.div(wide.magnitude, rowLengths(base, wide)), 1)) : sum, dtype);
+  const growth = rowGrowth(base, wide);
+  return ops.to(growth ? ops.mul(sum, ops.unsqueeze(growth, 1)) : sum, dtype);
 }

@@ -11,7 +11,7 @@ import type { JsonObject } from './json-file.ts';
 import { readJsonIfThere } from './json-file.ts';
 import type { ModelLocation } from './reference.ts';
 import type { TensorFile } from './safetensors.ts';
-import { INDEX_FILE, SINGLE_FILE, openSafetensors } from './safetensors.ts';
+import { SINGLE_FILE, holdsWeights, openSafetensors } from './safetensors.ts';
 
 /** What a model is beside its weights. */
 export interface Description {
@@ -91,9 +91,8 @@ function describeFolder(folder: string): Description {
 
 function openFolder(folder: string): Checkpoint {
   const description = describeFolder(folder);
-  const hasWeights = [SINGLE_FILE, INDEX_FILE].some((name) => fs.existsSync(path.join(folder, name)));
   const pickled = fs.readdirSync(folder).find((name) => /^pytorch_model.*\.bin(\.index\.json)?$/.test(name));
-  if (!hasWeights && pickled) throw missing(folder, SINGLE_FILE, `only ${pickled}`, `convert it: ${resave('AutoModelForCausalLM', folder)}`);
+  if (pickled && !holdsWeights(folder)) throw missing(folder, SINGLE_FILE, `only ${pickled}`, `convert it: ${resave('AutoModelForCausalLM', folder)}`);
   return { ...openSafetensors(folder), ...description };
 }
 

@@ -2,13 +2,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { NotFoundError } from '../errors.ts';
-import { INDEX_FILE, readIndex, SINGLE_FILE } from './safetensors.ts';
+import { ADAPTER, holdsWeights, INDEX_FILE, readIndex, SINGLE_FILE } from './safetensors.ts';
 
 /** Every model has these. */
 const REQUIRED = ['config.json', 'tokenizer.json', 'tokenizer_config.json'];
-
-/** An adapter in peft's layout; the rest of the model is its base's. */
-const ADAPTER = { config: 'adapter_config.json', weights: 'adapter_model.safetensors' } as const;
 
 /** Fetched where they exist. */
 export const OPTIONAL = ['generation_config.json', 'special_tokens_map.json', 'chat_template.jinja'];
@@ -73,8 +70,8 @@ export function filesToFetch(
 /** What a snapshot folder lacks to be a model; empty when it is whole. Files that not every model has are not asked for. */
 export function missingFiles(snapshot: string, withWeights: boolean): string[] {
   const has = (name: string): boolean => fs.existsSync(path.join(snapshot, name));
-  const isModel = has(SINGLE_FILE) || has(INDEX_FILE);
-  if (!isModel && has(ADAPTER.config)) return withWeights && !has(ADAPTER.weights) ? [ADAPTER.weights] : [];
+  // The rest of an adapter's model is its base's.
+  if (!holdsWeights(snapshot) && has(ADAPTER.config)) return withWeights && !has(ADAPTER.weights) ? [ADAPTER.weights] : [];
   const missing = REQUIRED.filter((name) => !has(name));
   if (!withWeights || has(SINGLE_FILE)) return missing;
   if (!has(INDEX_FILE)) return [...missing, SINGLE_FILE];

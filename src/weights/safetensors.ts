@@ -14,6 +14,14 @@ export const SINGLE_FILE = 'model.safetensors';
 /** Name of the index of a checkpoint in several files. */
 export const INDEX_FILE = 'model.safetensors.index.json';
 
+/** Names of an adapter's files, in peft's layout. */
+export const ADAPTER = { config: 'adapter_config.json', weights: 'adapter_model.safetensors' } as const;
+
+/** Whether a folder holds the weights of a whole model. */
+export function holdsWeights(folder: string): boolean {
+  return [SINGLE_FILE, INDEX_FILE].some((name) => fs.existsSync(path.join(folder, name)));
+}
+
 /** Tensors on disk, read one at a time. Names keep the order of the header (or of the index). */
 export interface TensorFile {
   names(): string[];
