@@ -28,7 +28,7 @@ export function packMicroBatch(decoder: Decoder, groups: readonly Group[], parts
     prompt: groups[group]!.prompt.ids,
     completions: rows.map((row) => groups[group]!.rollouts[row]!.ids),
   }));
-  return packTrees(trees, decoder.config.contextLength, decoder.dtype);
+  return packTrees(trees, decoder.config.contextLength);
 }
 
 /** A number for each token of a packed micro-batch, the same however the update is cut. [N] */
