@@ -37,7 +37,7 @@ export function tokenKeys(groups: readonly Group[], parts: readonly GroupPart[])
   const key = (group: number, row: number, place: number) => (group * 2 ** 12 + row) * 2 ** 24 + place;
   const keys = parts.flatMap(({ group, rows }) => {
     const { prompt, rollouts } = groups[group]!;
-    return [prompt.ids.map((_, t) => key(group, 0, t)), ...rows.map((row) => rollouts[row]!.ids.map((_, t) => key(group, row + 1, t)))].flat();
+    return [prompt.ids.map((_, t) => key(group, 0, t)), ...rows.map((row) => rollouts[row]!.ids.slice(0, -1).map((_, t) => key(group, row + 1, t)))].flat();
   });
   return tensor(keys, [keys.length], 'int64');
 }

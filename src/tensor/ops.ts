@@ -161,6 +161,7 @@ export const lerp_ = op<(x: Tensor, target: Tensor, share: number) => Tensor>('a
 export const zero_ = op<Unary>('aten::zero_');
 export const maskedFill_ = op<(x: Tensor, mask: Tensor, value: number) => Tensor>('aten::masked_fill_.Scalar');
 export const indexAdd_ = op<(x: Tensor, axis: number, index: Tensor, source: Tensor) => Tensor>('aten::index_add_');
+export const scatter_ = op<(x: Tensor, axis: number, index: Tensor, source: Tensor) => Tensor>('aten::scatter_.src');
 export const scatterAdd_ = op<(x: Tensor, axis: number, index: Tensor, source: Tensor) => Tensor>('aten::scatter_add_');
 /** x ← x + a·b for matrices, without a temporary. */
 export const addmm_ = op<(x: Tensor, a: Tensor, b: Tensor) => Tensor>('aten::addmm_');
