@@ -83,7 +83,7 @@ function checkValue(keyword: string, value: unknown, path: readonly string[]): v
 
 function checkPattern(pattern: unknown, place: string): void {
   try {
-    new RegExp(String(pattern), 'u');
+    RegExp(String(pattern), 'u');
   } catch (error) {
     throw wrong(place, `to be a regular expression (${error instanceof Error ? error.message : String(error)})`, pattern, 'correct it');
   }

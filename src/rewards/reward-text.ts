@@ -40,7 +40,7 @@ export function parametersFromText(definition: AnyDefinition, text: string | nul
     const isNamed: boolean = named !== undefined && (Object.hasOwn(parameters, named) || waiting[0] === undefined || waiting[0] !== takesRest);
     const key: string | undefined = isNamed ? named! : waiting.shift();
     if (key === undefined || Object.hasOwn(given, key)) {
-      throw expected('reward', `to be written ${usage(definition)}`, `${name}:${text}`, key === undefined ? `remove \`${rest}\` or name its parameter` : `give \`${key}\` once`);
+      throw expected('reward', `to be written ${usage(definition)}`, `${name}:${text}`, key === undefined ? `remove \`${rest}\`, name its parameter, or write all of them as one JSON object` : `give \`${key}\` once`);
     }
     if (isNamed) rest = rest.slice(key.length + 1);
     const end: number = key === takesRest && !isNamed ? -1 : rest.indexOf(':');
