@@ -18,7 +18,7 @@ export function lengthOf({ text, ids }: ScoredSample['completion'], unit: Length
 /** −|target − length|: 0 at the target, one less for each character (or token) away from it. */
 export const length = defineReward({
   name: 'length',
-  rule: '−\\|target − length\\|: 0 at the target, one less for each character or token away from it',
+  rule: '−|target − length|: 0 at the target, one less for each character or token away from it',
   range: '−∞ … 0',
   source: 'recipes 1 and 4',
   parameters: {

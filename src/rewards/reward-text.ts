@@ -8,15 +8,16 @@ import type { Parameters, RewardDefinition } from './definition.ts';
 
 type AnyDefinition = RewardDefinition<Parameters, unknown>;
 
-/** How a reward is written: `length:TARGET[:UNIT]`; parameters that need their name follow as `[:name=…]`. */
+/** How a reward is written, without what only a name can give and need not be given: `length:TARGET[:UNIT]`. */
 export function usage({ name, parameters, positional = [] }: Pick<AnyDefinition, 'name' | 'parameters' | 'positional'>): string {
-  const optional = (key: string): boolean => parameterInfo(parameters[key]!).default !== undefined;
-  const inOrder = positional.map((key) => (optional(key) ? `[:${key.toUpperCase()}]` : `:${key.toUpperCase()}`));
-  const named = Object.keys(parameters)
-    .filter((key) => !positional.includes(key))
-    .map((key) => (optional(key) ? `[:${key}=…]` : `:${key}=…`));
-  return [name, ...inOrder, ...named].join('');
+  const required = (key: string): boolean => parameterInfo(parameters[key]!).default === undefined;
+  const inOrder = positional.map((key) => (required(key) ? `:${placeholder(key)}` : `[:${placeholder(key)}]`));
+  const named = Object.keys(parameters).filter((key) => !positional.includes(key) && required(key));
+  return [name, ...inOrder, ...named.map((key) => `:${key}=…`)].join('');
 }
+
+/** maxLen → MAX_LEN */
+const placeholder = (key: string): string => key.replace(/[A-Z]/g, '_$&').toUpperCase();
 
 /**
  * The parameters written after the name of a reward: values in the order of `positional`, `key=value`, or everything as
