@@ -14,6 +14,10 @@ test('each reward stands under its own name, and carries it', () => {
   assert.deepEqual(namedRewards([rewards.format(), rewards.length({ target: 5 }), 'digits']).map(({ name }) => name), ['format', 'length', 'digits']);
 });
 
+test('a reward says what it was made of', () => {
+  assert.deepEqual(JSON.parse(JSON.stringify({ fn: builtinReward('length:50') })), { fn: { builtin: 'length', parameters: { target: 50, unit: 'characters' } } });
+});
+
 const written: [text: string, completion: string, earned: number][] = [
   ['length:5', 'abc', -2],
   ['length:5:tokens', 'abc', -2],
@@ -31,7 +35,7 @@ const written: [text: string, completion: string, earned: number][] = [
   ['exactAnswer:gold:whole', 'x', 1],
   ['countdown:useAll=false', '44', 0.1],
 ];
-const row = { gold: 'x', nums: [44, 19], target: 63 };
+const row = { gold: 'x', numbers: [44, 19], target: 63 };
 for (const [text, completion, earned] of written) {
   test(`${text} of ${JSON.stringify(completion)} is ${earned}`, () => assert.equal(earns(text, completion, row), earned));
 }

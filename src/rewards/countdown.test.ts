@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { sampleOf } from '../../test/reward-sample.ts';
 import { countdown } from './countdown.ts';
 
-const game = { nums: [44, 19, 35], target: 98 };
+const game = { numbers: [44, 19, 35], target: 98 };
 const earns = (text: string, options: Parameters<typeof countdown>[0] = {}, row: Record<string, unknown> = game): number | null => countdown(options)(sampleOf(text, { row }));
 
 const samples: [text: string, exactly: number, atMost: number, why: string][] = [
@@ -24,16 +24,16 @@ for (const [text, exactly, atMost, why] of samples) {
 }
 
 test('without useAll a number may be left over', () => {
-  const row = { nums: [25, 3, 4], target: 100 };
+  const row = { numbers: [25, 3, 4], target: 100 };
   assert.equal(earns('25 * 4', { useAll: false }, row), 1);
   assert.equal(earns('25 * 4', {}, row), 0.1);
 });
 
 test('fractions on the way are exact; a division by zero is format alone', () => {
-  assert.equal(earns('8 / (3 - 8 / 3)', {}, { nums: [8, 3, 8, 3], target: 24 }), 1);
-  assert.equal(earns('6 / (3 - 3)', {}, { nums: [6, 3, 3], target: 6 }), 0.1);
-  assert.equal(earns('7 / 2', {}, { nums: [7, 2], target: 3 }), 0.1);
-  assert.equal(earns('2 - 7', {}, { nums: [7, 2], target: -5 }), 1);
+  assert.equal(earns('8 / (3 - 8 / 3)', {}, { numbers: [8, 3, 8, 3], target: 24 }), 1);
+  assert.equal(earns('6 / (3 - 3)', {}, { numbers: [6, 3, 3], target: 6 }), 0.1);
+  assert.equal(earns('7 / 2', {}, { numbers: [7, 2], target: 3 }), 0.1);
+  assert.equal(earns('2 - 7', {}, { numbers: [7, 2], target: -5 }), 1);
 });
 
 test('other columns and scores', () => {
@@ -42,8 +42,8 @@ test('other columns and scores', () => {
 });
 
 test('rows that are no game are errors', () => {
-  assert.throws(() => earns('1', {}, { nums: '44, 19', target: 1 }), /`nums` to be a list of whole numbers/);
-  assert.throws(() => earns('1', {}, { nums: [1.5], target: 1 }), /`nums`/);
-  assert.throws(() => earns('1', {}, { nums: [1], target: '1' }), /`target` to be a whole number, got "1"/);
-  assert.throws(() => earns('1', {}, { numbers: [1], target: 1 }), /\(numbers, target\), got "nums"/);
+  assert.throws(() => earns('1', {}, { numbers: '44, 19', target: 1 }), /`numbers` to be a list of whole numbers/);
+  assert.throws(() => earns('1', {}, { numbers: [1.5], target: 1 }), /`numbers`/);
+  assert.throws(() => earns('1', {}, { numbers: [1], target: '1' }), /`target` to be a whole number, got "1"/);
+  assert.throws(() => earns('1', {}, { nums: [1], target: 1 }), /\(nums, target\), got "numbers"/);
 });

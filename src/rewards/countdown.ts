@@ -18,7 +18,7 @@ export const countdown = defineReward({
   source: 'recipe 5, TinyZero, which gives `formatOnly` to any text between the tags',
   parameters: {
     useAll: parameter(z.boolean().default(true), 'true or false', 'whether every given number must be used'),
-    numbers: columnParameter('nums', 'where the given numbers are, a list'),
+    numbers: columnParameter('numbers', "where the given numbers are, a list; 'nums' in TinyZero's data"),
     target: columnParameter('target', 'where the target is'),
     extract: extractionParameter('answer', 'where the expression stands'),
     formatOnly: parameter(z.number().default(0.1), 'a number', 'what an expression that misses the target earns'),

@@ -72,14 +72,16 @@ export function parameterList(parameters: Parameters): string {
     .join(', ');
 }
 
-/** Makes the callable form of a definition. The rewards it makes carry its name. */
+/** Makes the callable form of a definition. The rewards it makes carry its name, and say as JSON what they were made of. */
 export function defineReward<const P extends Parameters, R extends RewardFunction | BatchReward>(
   definition: RewardDefinition<P, R>,
 ): RewardFactory<P, R> {
   const factory = (given?: Given<P>): R => {
-    const reward = definition.make(checked(definition, given ?? {}));
+    const parameters = checked(definition, given ?? {});
+    const reward = definition.make(parameters);
     if (!batchFunction(reward)) Object.defineProperty(reward, 'name', { value: definition.name });
-    return reward;
+    // For `config.json`, which otherwise knows a function by its name alone.
+    return Object.defineProperty(reward, 'toJSON', { value: () => ({ builtin: definition.name, parameters }) });
   };
   return Object.assign(factory, { definition }) as RewardFactory<P, R>;
 }
