@@ -10,7 +10,7 @@ test('only what follows the reasoning counts', () => {
   assert.equal(earns('<think>a</think> \\boxed{\\frac{1}{3}}', '\\frac{1}{3}'), 1);
   assert.equal(earns('<think>a</think> \\boxed{\\frac{1}{2}}', '\\frac{1}{3}'), 0);
   assert.equal(earns('<think>\\boxed{3}</think> so it is', '3'), 0);
-  assert.equal(earns('</think>\\boxed{2}</think>\\boxed{3}', '3'), 1);
+  assert.equal(earns('</think>\\boxed{3}</think> so it is', '3'), 0, 'the last end of the reasoning counts');
 });
 
 test('reasoning without an end earns 0, whatever the row says', () => {
