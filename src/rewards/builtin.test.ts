@@ -69,6 +69,7 @@ for (const [text, message] of refused) {
 
 test('code is checked like text', () => {
   assert.throws(() => rewards.length({ targt: 5 } as never), /got "targt"; write `target`/);
+  assert.throws(() => rewards.format(null as never), /`format` to be given an object of parameters, got null/);
   assert.throws(() => rewards.format(3 as never), /`format` to be given an object of parameters, got 3/);
   assert.throws(() => (rewards.length as unknown as () => unknown)(), /`length\.target`/);
 });

@@ -76,8 +76,8 @@ export function parameterList(parameters: Parameters): string {
 export function defineReward<const P extends Parameters, R extends RewardFunction | BatchReward>(
   definition: RewardDefinition<P, R>,
 ): RewardFactory<P, R> {
-  const factory = (given?: Given<P>): R => {
-    const parameters = checked(definition, given ?? {});
+  const factory = (given: unknown = {}): R => {
+    const parameters = checked(definition, given);
     const reward = definition.make(parameters);
     if (!batchFunction(reward)) Object.defineProperty(reward, 'name', { value: definition.name });
     // For `config.json`, which otherwise knows a function by its name alone.
