@@ -5,6 +5,7 @@ import { InputError } from '../errors.ts';
 import { builtinReward, rewards } from './builtin.ts';
 import type { PureReward, RewardFactory, Parameters } from './definition.ts';
 import { namedRewards } from './named-rewards.ts';
+import type { Rewards } from './reward.ts';
 
 /** What a reward written as text gives for a completion. */
 const earns = (text: string, completion: string, row: Record<string, unknown> = {}): number | null => (builtinReward(text) as PureReward)(sampleOf(completion, { row }));
@@ -71,5 +72,15 @@ test('code is checked like text', () => {
   assert.throws(() => rewards.length({ targt: 5 } as never), /got "targt"; write `target`/);
   assert.throws(() => rewards.format(null as never), /`format` to be given an object of parameters, got null/);
   assert.throws(() => rewards.format(3 as never), /`format` to be given an object of parameters, got 3/);
-  assert.throws(() => (rewards.length as unknown as () => unknown)(), /`length\.target`/);
+});
+
+test('types know required parameters, their names and values', () => {
+  // @ts-expect-error `target` is required
+  assert.throws(() => rewards.length(), /`length\.target`/);
+  // @ts-expect-error there is no such unit
+  assert.throws(() => rewards.length({ target: 1, unit: 'words' }));
+  // @ts-expect-error there is no such parameter
+  assert.throws(() => rewards.finished({ socre: 1 }));
+  const list: Rewards = { format: rewards.format(), length: { fn: rewards.length({ target: 1 }), weight: 2 } };
+  assert.equal(namedRewards(list).length, 2);
 });
