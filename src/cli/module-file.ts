@@ -3,8 +3,9 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname, extname, resolve } from 'node:path';
 import { expected, InputError, NotFoundError } from '../errors.ts';
 import type { GrpoOptions } from '../grpo/option-schema.ts';
-import { isModulePath, withPathsFrom } from '../grpo/recipe.ts';
-import type { BatchReward, RewardEntry, RewardFunction, Rewards } from '../rewards/reward.ts';
+import { isModulePath, modelFrom, withPathsFrom } from '../grpo/recipe.ts';
+import { isModelText, modelRewardName, withReference } from '../rewards/model-reward.ts';
+import type { BatchReward, FunctionEntry, RewardEntry, RewardFunction, Rewards } from '../rewards/reward.ts';
 
 /** What `import … from 'tsrl'` gives inside a loaded file. */
 export type PackageExports = () => Promise<object>;
@@ -49,14 +50,16 @@ export async function loadRecipe(path: string, packageExports?: PackageExports):
 }
 
 /**
- * Rewards with every file path replaced by the default export of that file.
+ * Rewards with every file path replaced by the default export of that file, and every path of a reward model made absolute.
  *
  * @param folder what relative paths are read from
  * @returns the rewards, and the files they came from
  */
 export async function loadRewardFiles(rewards: Rewards, folder: string, packageExports?: PackageExports): Promise<{ rewards: Rewards; files: string[] }> {
   const files: string[] = [];
-  const replace = async (entry: RewardEntry): Promise<RewardEntry> => {
+  const replace = async (given: RewardEntry): Promise<RewardEntry> => {
+    const entry = withReference(given, (reference) => modelFrom(folder, reference));
+    if (typeof entry === 'object' && entry !== null && 'model' in entry) return entry;
     const settings = hasSettings(entry) ? entry : null;
     const text = settings ? settings.fn : entry;
     if (typeof text !== 'string' || !isModulePath(text)) return entry;
@@ -74,14 +77,14 @@ export async function loadRewardFiles(rewards: Rewards, folder: string, packageE
 }
 
 /**
- * The rewards of `--reward`, named by file or built-in.
+ * The rewards of `--reward`, named by file, model or built-in.
  *
  * @throws InputError when two would have the same name
  */
 export function rewardsFromFlags(given: readonly string[]): Record<string, string> {
   const rewards: Record<string, string> = {};
   for (const text of given) {
-    const name = isModulePath(text) ? basename(text, extname(text)) : text.split(':')[0]!;
+    const name = isModulePath(text) ? basename(text, extname(text)) : isModelText(text) ? modelRewardName(text) : text.split(':')[0]!;
     if (Object.hasOwn(rewards, name)) throw expected('reward', 'to have a name of its own for each', name, 'rename one of the files, or name both in a recipe');
     rewards[name] = text;
   }
@@ -89,7 +92,7 @@ export function rewardsFromFlags(given: readonly string[]): Record<string, strin
 }
 
 /** A reward with settings of its own, in contrast to a plain function or name. */
-function hasSettings(entry: RewardEntry): entry is Exclude<RewardEntry, string | RewardFunction | BatchReward> {
+function hasSettings(entry: FunctionEntry): entry is Exclude<FunctionEntry, string | RewardFunction | BatchReward> {
   return typeof entry === 'object' && entry !== null;
 }
 

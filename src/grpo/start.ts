@@ -19,6 +19,8 @@ import type { LoadedModel, OpenedModel } from '../model/load.ts';
 import { adaptDecoder, adapterShapes, createAdapter } from '../model/lora.ts';
 import type { LoraSettings } from '../model/lora.ts';
 import { RewardErrorMonitor } from '../rewards/error-rate.ts';
+import { openRewardModels } from '../rewards/reward-models.ts';
+import type { RewardModels } from '../rewards/reward-models.ts';
 import { Slots } from '../rewards/slots.ts';
 import { assertFreeDisk } from '../run/folder.ts';
 import { native } from '../tensor/binding.ts';
@@ -55,6 +57,8 @@ export interface Prepared {
   prompts: PromptSettings;
   /** null for a dataset whose rows come one by one. */
   survey: PromptSurvey | null;
+  /** Models among the rewards, their weights still to be read. */
+  rewardModels: RewardModels;
 }
 
 /** What was chosen from the machine; recorded at start, so that a rerun does the same, and made smaller only when memory ends. */
@@ -106,17 +110,35 @@ export async function prepare(options: ResolvedOptions, onMessage: (line: string
     const iterationSteps = iterations === 1 ? Infinity : (stepsPerIteration ?? Math.floor(planned / iterations));
     const scheduled = Math.min(totalSteps, iterationSteps);
     const schedule = scheduleOf(options.lrSchedulerType, { ...options, warmupSteps: warmupSteps(options, scheduled), totalSteps: scheduled });
-    return { options, model, tokenizer, rounds, totalSteps, roundSize, iterationSteps, schedule, prompts, survey };
+    const conversational = survey && survey.plainStrings < survey.rows.length;
+    const rewardModels = await openRewardModels(options.rewards, { ...options, conversational, onMessage });
+    return { options, model, tokenizer, rounds, totalSteps, roundSize, iterationSteps, schedule, prompts, survey, rewardModels };
   } catch (error) {
     if ('opened' in model) model.opened.checkpoint.close();
     throw error;
   }
 }
 
+/** Lets go of what `prepare` holds, for a run that does not start. */
+export function dropPrepared({ model, rewardModels }: Prepared): void {
+  rewardModels.dispose();
+  if ('opened' in model) model.opened.checkpoint.close();
+}
+
 /** Reads the weights and makes what the loop needs beside them. */
 export async function start(prepared: Prepared, onMessage: (line: string) => void): Promise<Run> {
+  try {
+    return await makeRun(prepared, onMessage);
+  } catch (error) {
+    prepared.rewardModels.dispose();
+    throw error;
+  }
+}
+
+async function makeRun(prepared: Prepared, onMessage: (line: string) => void): Promise<Run> {
   const { options, model, tokenizer } = prepared;
   native().setThreads(options.threads ?? availableParallelism());
+  await prepared.rewardModels.read();
   const read = 'loaded' in model ? model.loaded : await readModel(model.opened, { dtype: options.dtype, attention: options.attention, onMessage });
   const { lora } = options;
   const decoder = lora ? adaptDecoder(createAdapter(read.decoder, read.reference, lora, options.seed)) : read.decoder;
@@ -145,8 +167,9 @@ function referenceOf(decoder: Decoder, { lora, iterations }: ResolvedOptions): D
 }
 
 /** Frees what `start` made. A caller's own model goes on as it came: without gradients, and without this run's adapter. */
-export function freeRun({ optimizer, reference, model, policy, options }: Run): void {
+export function freeRun({ optimizer, reference, model, policy, options, rewardModels }: Run): void {
   const { decoder } = policy;
+  rewardModels.dispose();
   optimizer.dispose();
   if (reference && reference !== decoder.adapter?.base) disposeDecoder(reference);
   if ('opened' in model) return disposeModel(policy);

@@ -25,7 +25,7 @@ import { resolveOptions } from './options.ts';
 import type { GrpoOptions } from './option-schema.ts';
 import type { ResolvedOptions } from './options.ts';
 import { sampleRecords } from './sample-records.ts';
-import { assertRoom, defaultFolder, freeRun, prepare, start } from './start.ts';
+import { assertRoom, defaultFolder, dropPrepared, freeRun, prepare, start } from './start.ts';
 import type { Prepared, Run } from './start.ts';
 import { train } from './train.ts';
 import type { LoopStep } from './train.ts';
@@ -172,7 +172,7 @@ class Trainer implements GrpoTrainer {
       await assertRoom(prepared, this.runFolder);
       this.#folder = await openRunFolder(this.runFolder, { overwrite: this.options.overwrite });
     } catch (error) {
-      if ('opened' in prepared.model) prepared.model.opened.checkpoint.close();
+      dropPrepared(prepared);
       throw error;
     }
     if (this.#folder.notice) say(this.#folder.notice);

@@ -86,8 +86,12 @@ export function defineReward<const P extends Parameters, R extends RewardFunctio
   return Object.assign(factory, { definition }) as RewardFactory<P, R>;
 }
 
-/** @throws InputError that names the parameter, what it takes, and the parameters there are */
-function checked<P extends Parameters>({ name, parameters }: RewardDefinition<P, unknown>, given: unknown): Values<P> {
+/**
+ * What was given, checked, with every default.
+ *
+ * @throws InputError that names the parameter, what it takes, and the parameters there are
+ */
+export function checked<P extends Parameters>({ name, parameters }: Pick<RewardDefinition<P, unknown>, 'name' | 'parameters'>, given: unknown): Values<P> {
   const result = z.strictObject(parameters).safeParse(given);
   if (result.success) return result.data as Values<P>;
   const known = Object.keys(parameters);

@@ -1,8 +1,9 @@
 /** From the option `rewards` to the list a run scores with: names, weights, built-ins. */
 import { expected } from '../errors.ts';
 import { builtinReward } from './builtin.ts';
+import { functionEntry } from './model-reward.ts';
 import { batchFunction } from './reward.ts';
-import type { BatchReward, RewardEntry, RewardFunction, Rewards, RewardSpec } from './reward.ts';
+import type { BatchReward, FunctionEntry, RewardEntry, RewardFunction, Rewards, RewardSpec } from './reward.ts';
 
 /**
  * The list of rewards a run scores with, each with its name and weight.
@@ -17,7 +18,7 @@ export function namedRewards(rewards: Rewards, weights?: readonly number[] | Rea
     ? (rewards as readonly RewardEntry[]).map((entry) => [null, entry])
     : Object.entries(rewards as Record<string, RewardEntry>);
   if (entries.length === 0) throw expected('rewards', 'to hold at least one reward', rewards, 'give one');
-  const specs = entries.map(([key, entry], i) => toSpec(key, entry, i));
+  const specs = entries.map(([key, entry], i) => toSpec(key, functionEntry(entry), i));
   const names = specs.map(({ name }) => name);
   names.forEach((name, i) => {
     assertName(name);
@@ -28,12 +29,12 @@ export function namedRewards(rewards: Rewards, weights?: readonly number[] | Rea
   return weights === undefined ? specs : withWeights(specs, weights);
 }
 
-function toSpec(key: string | null, entry: RewardEntry, i: number): RewardSpec {
+function toSpec(key: string | null, entry: FunctionEntry, i: number): RewardSpec {
   const place = key === null ? `rewards[${i}]` : `rewards.${key}`;
   const settings = hasSettings(entry) ? entry : { fn: entry };
   const fn = typeof settings.fn === 'string' ? builtinReward(settings.fn) : settings.fn;
   if (typeof fn !== 'function' && !batchFunction(fn)) {
-    throw expected(place, 'to be a function, a built-in name or { fn, weight, timeoutMs }', entry, 'pass a function');
+    throw expected(place, 'to be a function, a built-in name, a model or { fn, weight, timeoutMs }', entry, 'pass a function');
   }
   const { weight = 1, timeoutMs = null } = settings;
   assertWeight(`${place}.weight`, weight);
@@ -48,7 +49,7 @@ function toSpec(key: string | null, entry: RewardEntry, i: number): RewardSpec {
   return { name, fn, weight, timeoutMs };
 }
 
-function hasSettings(entry: RewardEntry): entry is Exclude<RewardEntry, RewardFunction | BatchReward | string> {
+function hasSettings(entry: FunctionEntry): entry is Exclude<FunctionEntry, RewardFunction | BatchReward | string> {
   return typeof entry === 'object' && entry !== null && !batchFunction(entry);
 }
 

@@ -68,8 +68,32 @@ export interface RewardSpec {
   timeoutMs: number | null;
 }
 
-/** One entry of `rewards`: a function, a built-in such as `'length:50'`, or a function with its own settings. */
-export type RewardEntry =
+/** A reward model: a sequence classifier by its reference, with what is read and what its logit becomes (docs/reward-models.md). */
+export interface ModelRewardEntry {
+  model: string;
+  /** What it reads: prompt and completion, or the completion alone. Default `'conversation'`. */
+  input?: 'conversation' | 'completion';
+  /** Which logit counts, by name. A model with several needs this or `logit`. */
+  label?: string | null;
+  /** Which logit counts, by its place from 0. */
+  logit?: number | null;
+  /** What the logit becomes. Default `'logit'`: it stays as it is. */
+  transform?: 'logit' | 'sigmoid' | 'softmax' | 'logSigmoid';
+  /** The factor of what comes out. Default 1. */
+  sign?: 1 | -1;
+  /** Whether the tokenizer adds its special tokens. Default: to a completion alone, and not to a conversation. */
+  specialTokens?: boolean | null;
+  /** The factor of the reward in the sum. Default 1. */
+  weight?: number;
+  /** Default: none, because it waits for nothing but this machine. */
+  timeoutMs?: number;
+}
+
+/** One entry of `rewards`: a function, a built-in such as `'length:50'`, a model, or a function with its own settings. */
+export type RewardEntry = FunctionEntry | ModelRewardEntry;
+
+/** An entry that is no reward model. A text may name one all the same. */
+export type FunctionEntry =
   | RewardFunction
   | BatchReward
   | string

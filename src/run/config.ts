@@ -14,8 +14,8 @@ const SECRET_VALUE =
 const SECRET_IN_URL = /(?<=:\/\/)[^/\s@]+(?=@)|(?<=[?&](?:token|key|api_key|access_token|signature)=)[^&\s]+/gi;
 
 /**
- * Options as plain JSON. Functions become `[function name]`, or what their `toJSON` says (built-in rewards), other objects
- * that JSON cannot hold `[ClassName]`, numbers that are not finite their name, long lists their length and hash; secrets are
+ * Options as plain JSON. Functions become `[function name]`, or, as objects do, what their `toJSON` says (built-in rewards,
+ * reward models), other objects that JSON cannot hold `[ClassName]`, numbers that are not finite their name, long lists their length and hash; secrets are
  * hidden, by key, by shape, and wherever the value of a secret environment variable stands.
  *
  * @param config resolved options
@@ -51,6 +51,7 @@ function plain(value: unknown, secrets: readonly string[], above: ReadonlySet<ob
   if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
   if (typeof value === 'bigint' || typeof value === 'symbol') return String(value);
   if (typeof value !== 'object' || value === null) return value;
+  if (!(value instanceof Date) && 'toJSON' in value && typeof value.toJSON === 'function') return plain((value.toJSON as () => unknown)(), secrets, above);
   if (above.has(value)) return '[circular]';
   const path = new Set(above).add(value);
   if (Array.isArray(value)) return plainList(value, secrets, path);

@@ -64,6 +64,9 @@ export const sin = op<Unary>('aten::sin');
 export const silu = op<Unary>('aten::silu');
 /** GELU by the tanh approximation (Hendrycks & Gimpel 2016). */
 export const geluTanh = (x: Tensor): Tensor => dispatch('aten::gelu', [x, 'tanh']) as Tensor;
+/** x·Φ(x), exactly. */
+export const gelu = (x: Tensor): Tensor => dispatch('aten::gelu', [x, 'none']) as Tensor;
+export const relu = op<Unary>('aten::relu');
 export const sigmoid = op<Unary>('aten::sigmoid');
 export const tanh = op<Unary>('aten::tanh');
 /** a + share·(b − a). */
@@ -94,6 +97,9 @@ export const logsumexp = op<(x: Tensor, axes: readonly number[], keepAxis?: bool
 export const softmax = op<(x: Tensor, axis: number) => Tensor>('aten::softmax.int');
 export const logSoftmax = op<(x: Tensor, axis: number) => Tensor>('aten::log_softmax.int');
 export const cumsum = op<(x: Tensor, axis: number) => Tensor>('aten::cumsum');
+/** (x − mean)/√(var + ε)·w + b over the last axis, in which w and b lie (Ba et al. 2016). */
+export const layerNorm = (x: Tensor, weight: Tensor, bias: Tensor, epsilon: number): Tensor =>
+  dispatch('aten::layer_norm', [x, weight.shape, weight, bias, epsilon, false]) as Tensor;
 /** Euclidean norm of all elements. */
 export const norm = op<Unary>('aten::linalg_vector_norm');
 /** Euclidean norm of each row: [n, m] → [n]. */
