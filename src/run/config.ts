@@ -51,13 +51,13 @@ function plain(value: unknown, secrets: readonly string[], above: ReadonlySet<ob
   if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
   if (typeof value === 'bigint' || typeof value === 'symbol') return String(value);
   if (typeof value !== 'object' || value === null) return value;
-  if (!(value instanceof Date) && 'toJSON' in value && typeof value.toJSON === 'function') return plain((value.toJSON as () => unknown)(), secrets, above);
   if (above.has(value)) return '[circular]';
   const path = new Set(above).add(value);
   if (Array.isArray(value)) return plainList(value, secrets, path);
   const prototype: unknown = Object.getPrototypeOf(value);
   if (value instanceof Date) return value.toISOString();
   if (prototype !== Object.prototype && prototype !== null) return `[${value.constructor.name || 'object'}]`;
+  if ('toJSON' in value && typeof value.toJSON === 'function') return plain((value.toJSON as () => unknown)(), secrets, path);
   return Object.fromEntries(
     Object.entries(value).map(([key, one]) => [
       hideSecrets(key, secrets),

@@ -10,6 +10,9 @@
  * - `Metaspace` splits before every ▁ unless `split` is off; the library never does.
  * - `Whitespace`, `WhitespaceSplit` and the pattern inside `ByteLevel` meet JavaScript's `\w` and `\s`, which has U+FEFF
  *   and lacks U+0085; the library translates the pattern of a `Split` with Python's meaning.
+ * - `BertNormalizer` sets ideographs apart in Python, but in the library only those of the first 65,536 code points, and the
+ *   library makes a Σ that ends a word a ς, where Python makes every one a σ. (What is left: characters that came with
+ *   Unicode 9 or later may be controls to one and not to the other.)
  */
 type Json = Record<string, unknown>;
 
@@ -25,13 +28,27 @@ export function exactTokenizerJson(tokenizerJson: Json, specialTokens: ReadonlyM
   const known = new Set(added.map((token) => token['content']));
   const missing = [...specialTokens].filter(([content]) => !known.has(content)).map(([content, id]) => ({ id, content, special: true, normalized: false }));
   return {
-    normalizer: null,
     post_processor: null,
     decoder: null,
     ...tokenizerJson,
     added_tokens: [...added, ...missing],
+    normalizer: exactNormalizer((tokenizerJson['normalizer'] ?? null) as Json | null),
     pre_tokenizer: exactPreTokenizer((tokenizerJson['pre_tokenizer'] ?? null) as Json | null),
   };
+}
+
+/** Ideographs behind the first 65,536 code points, as Python's `BertNormalizer` knows them. */
+const FAR_IDEOGRAPHS = '[\\u{20000}-\\u{2A6DF}\\u{2A700}-\\u{2B81F}\\u{2B920}-\\u{2CEAF}\\u{2F800}-\\u{2FA1F}]';
+
+function exactNormalizer(step: Json | null): Json | null {
+  if (step?.['type'] === 'Sequence') return { ...step, normalizers: (step['normalizers'] as Json[]).map((one) => exactNormalizer(one)) };
+  if (step?.['type'] !== 'BertNormalizer') return step;
+  const replace = (pattern: string, content: string): Json => ({ type: 'Replace', pattern: { Regex: pattern }, content });
+  const before = [
+    ...(step['handle_chinese_chars'] === false ? [] : [replace(FAR_IDEOGRAPHS, ' $& ')]),
+    ...(step['lowercase'] === false ? [] : [replace('Σ', 'σ')]),
+  ];
+  return { type: 'Sequence', normalizers: [...before, step] };
 }
 
 /** Python's `\w` in `Whitespace`. */

@@ -12,6 +12,7 @@ import { readJsonIfThere } from './json-file.ts';
 import type { ModelLocation } from './reference.ts';
 import type { TensorFile } from './safetensors.ts';
 import { SINGLE_FILE, holdsWeights, openSafetensors } from './safetensors.ts';
+import { bertTokenizerJson, isBertVocabulary, TOKENIZER_FILE, VOCABULARY_FILE } from './wordpiece-vocabulary.ts';
 
 /** What a model is beside its weights. */
 export interface Description {
@@ -103,12 +104,21 @@ export function readTokenizerFiles(folder: string): TokenizerFiles {
     if (!found) throw missing(folder, name, 'none', `make it: ${resave('AutoTokenizer', folder)}`);
     return found;
   };
-  const files: TokenizerFiles = { tokenizerJson: read('tokenizer.json'), tokenizerConfig: read('tokenizer_config.json') };
   const map = readJsonIfThere(path.join(folder, 'special_tokens_map.json'));
+  const files: TokenizerFiles = { tokenizerJson: fromVocabulary(folder, map) ?? read(TOKENIZER_FILE), tokenizerConfig: read('tokenizer_config.json') };
   if (map) files.specialTokensMap = map;
   const template = path.join(folder, 'chat_template.jinja');
   if (fs.existsSync(template)) files.chatTemplate = fs.readFileSync(template, 'utf8');
   return files;
+}
+
+/** A `tokenizer.json` made of the `vocab.txt` of a BERT model that has no other; null where there is one, or no such vocabulary. */
+function fromVocabulary(folder: string, specialTokensMap: JsonObject | null): TokenizerFiles['tokenizerJson'] | null {
+  const [whole, vocabulary] = [TOKENIZER_FILE, VOCABULARY_FILE].map((name) => path.join(folder, name)) as [string, string];
+  if (fs.existsSync(whole) || !fs.existsSync(vocabulary)) return null;
+  const config = readJsonIfThere(path.join(folder, 'tokenizer_config.json')) ?? {};
+  if (!isBertVocabulary(config, readJsonIfThere(path.join(folder, 'config.json'))?.['model_type'])) return null;
+  return bertTokenizerJson(fs.readFileSync(vocabulary, 'utf8'), config, specialTokensMap ?? {});
 }
 
 /** The command that writes a folder anew with Python's transformers, in the layout we read. */

@@ -3,9 +3,13 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { NotFoundError } from '../errors.ts';
 import { ADAPTER, holdsWeights, INDEX_FILE, readIndex, SINGLE_FILE } from './safetensors.ts';
+import { TOKENIZER_FILE, VOCABULARY_FILE } from './wordpiece-vocabulary.ts';
 
-/** Every model has these. */
-const REQUIRED = ['config.json', 'tokenizer.json', 'tokenizer_config.json'];
+/** What every model has. */
+function required(has: (name: string) => boolean): string[] {
+  const tokenizer = !has(TOKENIZER_FILE) && has(VOCABULARY_FILE) ? VOCABULARY_FILE : TOKENIZER_FILE;
+  return ['config.json', tokenizer, 'tokenizer_config.json'];
+}
 
 /** Fetched where they exist. */
 export const OPTIONAL = ['generation_config.json', 'special_tokens_map.json', 'chat_template.jinja'];
@@ -58,11 +62,12 @@ export function filesToFetch(
     }
     throw refuse(`config.json and ${SINGLE_FILE} (or ${INDEX_FILE})`, list([...names]), 'name a repository that holds a language model');
   }
-  const missing = REQUIRED.filter((name) => !names.has(name));
+  const needed = required((name) => names.has(name));
+  const missing = needed.filter((name) => !names.has(name));
   if (missing.length > 0) {
     throw refuse(missing.join(' and '), 'none', `write them with Python's transformers (${resave(reference, ['AutoModelForCausalLM', 'AutoTokenizer'])}) and name the folder: ${folderFor(reference)}`);
   }
-  const small = [...REQUIRED, ...OPTIONAL.filter((name) => names.has(name))];
+  const small = [...needed, ...OPTIONAL.filter((name) => names.has(name))];
   if (!withWeights || !weights) return { small, weights: null };
   return { small: weights === INDEX_FILE ? [...small, INDEX_FILE] : small, weights };
 }
@@ -72,7 +77,7 @@ export function missingFiles(snapshot: string, withWeights: boolean): string[] {
   const has = (name: string): boolean => fs.existsSync(path.join(snapshot, name));
   // The rest of an adapter's model is its base's.
   if (!holdsWeights(snapshot) && has(ADAPTER.config)) return withWeights && !has(ADAPTER.weights) ? [ADAPTER.weights] : [];
-  const missing = REQUIRED.filter((name) => !has(name));
+  const missing = required(has).filter((name) => !has(name));
   if (!withWeights || has(SINGLE_FILE)) return missing;
   if (!has(INDEX_FILE)) return [...missing, SINGLE_FILE];
   return [...missing, ...shardNames(snapshot).filter((name) => !has(name))];
