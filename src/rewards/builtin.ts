@@ -78,6 +78,6 @@ const takes = (parameters: Parameters): string => (Object.keys(parameters).lengt
 
 function unknownReward(name: string, text: string): Error {
   const near = factoryOf(nearestName(name, Object.keys(rewards)) ?? '');
-  const mend = near === null ? `use one of ${Object.keys(rewards).join(', ')}, or a file whose default export is the reward` : `write \`${usage(near.definition)}\`${takes(near.definition.parameters)}`;
+  const mend = near === null ? `use one of ${Object.keys(rewards).join(', ')}, a file whose default export is the reward, or a model with a slash in its reference, as in ./folder` : `write \`${usage(near.definition)}\`${takes(near.definition.parameters)}`;
   return expected('reward', 'to be a built-in reward', text, mend);
 }

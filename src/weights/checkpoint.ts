@@ -93,7 +93,7 @@ function describeFolder(folder: string): Description {
 function openFolder(folder: string): Checkpoint {
   const description = describeFolder(folder);
   const pickled = fs.readdirSync(folder).find((name) => /^pytorch_model.*\.bin(\.index\.json)?$/.test(name));
-  if (pickled && !holdsWeights(folder)) throw missing(folder, SINGLE_FILE, `only ${pickled}`, `convert it: ${resave('AutoModelForCausalLM', folder)}`);
+  if (pickled && !holdsWeights(folder)) throw missing(folder, SINGLE_FILE, `only ${pickled}`, `convert it: ${resave('model', folder)}`);
   return { ...openSafetensors(folder), ...description };
 }
 
@@ -101,7 +101,7 @@ function openFolder(folder: string): Checkpoint {
 export function readTokenizerFiles(folder: string): TokenizerFiles {
   const read = (name: string): JsonObject => {
     const found = readJsonIfThere(path.join(folder, name));
-    if (!found) throw missing(folder, name, 'none', `make it: ${resave('AutoTokenizer', folder)}`);
+    if (!found) throw missing(folder, name, 'none', `make it: ${resave('tokenizer', folder)}`);
     return found;
   };
   const map = readJsonIfThere(path.join(folder, 'special_tokens_map.json'));
@@ -121,10 +121,11 @@ function fromVocabulary(folder: string, specialTokensMap: JsonObject | null): To
   return bertTokenizerJson(fs.readFileSync(vocabulary, 'utf8'), config, specialTokensMap ?? {});
 }
 
-/** The command that writes a folder anew with Python's transformers, in the layout we read. */
-function resave(loader: string, folder: string): string {
+/** The command that writes a folder anew with Python's transformers, in the layout we read; a model by the class that its config names. */
+function resave(what: 'model' | 'tokenizer', folder: string): string {
   const quoted = folder.replaceAll("'", '');
-  return `python3 -c "from transformers import ${loader}; ${loader}.from_pretrained('${quoted}').save_pretrained('${quoted}')"`;
+  const loader = what === 'tokenizer' ? 't.AutoTokenizer' : `getattr(t, t.AutoConfig.from_pretrained('${quoted}').architectures[0])`;
+  return `python3 -c "import transformers as t; ${loader}.from_pretrained('${quoted}').save_pretrained('${quoted}')"`;
 }
 
 function missing(folder: string, file: string, got: string, mend: string): NotFoundError {

@@ -52,7 +52,7 @@ export function filesToFetch(
   }
   if ((withWeights && !weights) || !names.has('config.json')) {
     if (names.has('config.json') && ending(/^pytorch_model.*\.bin$/).length > 0) {
-      throw refuse('safetensors', 'only weights in .bin files, which can run code when they are read', `convert them (${resave(reference, ['AutoModelForCausalLM', 'AutoTokenizer'])}) and name the folder: ${folderFor(reference)}`);
+      throw refuse('safetensors', 'only weights in .bin files, which can run code when they are read', `convert them (${resave(reference)}) and name the folder: ${folderFor(reference)}`);
     }
     if (ggufs.length > 0) {
       // A name with other characters has no place in a command.
@@ -65,7 +65,7 @@ export function filesToFetch(
   const needed = required((name) => names.has(name));
   const missing = needed.filter((name) => !names.has(name));
   if (missing.length > 0) {
-    throw refuse(missing.join(' and '), 'none', `write them with Python's transformers (${resave(reference, ['AutoModelForCausalLM', 'AutoTokenizer'])}) and name the folder: ${folderFor(reference)}`);
+    throw refuse(missing.join(' and '), 'none', `write them with Python's transformers (${resave(reference)}) and name the folder: ${folderFor(reference)}`);
   }
   const small = [...needed, ...OPTIONAL.filter((name) => names.has(name))];
   if (!withWeights || !weights) return { small, weights: null };
@@ -97,9 +97,10 @@ function folderFor({ repository }: HubReference): string {
   return `./${repository.split('/')[1]}`;
 }
 
-function resave(reference: HubReference, loaders: string[]): string {
+/** The command that writes a model anew in the layout we read, by the class that its config names: a classifier keeps its head. */
+function resave(reference: HubReference): string {
   const from = `'${reference.repository}'${reference.revision === 'main' ? '' : `, revision='${reference.revision}'`}`;
-  return `python3 -c "from transformers import ${loaders.join(', ')}; [c.from_pretrained(${from}).save_pretrained('${folderFor(reference)}') for c in (${loaders.join(', ')})]"`;
+  return `python3 -c "import transformers as t; model = getattr(t, t.AutoConfig.from_pretrained(${from}).architectures[0]); [c.from_pretrained(${from}).save_pretrained('${folderFor(reference)}') for c in (model, t.AutoTokenizer)]"`;
 }
 
 function list(names: readonly string[]): string {

@@ -526,7 +526,7 @@ describe('what cannot be had is explained', () => {
   });
 
   for (const [name, files, message] of [
-    ['only .bin', { ...texts, 'pytorch_model.bin': '' }, /only weights in \.bin files.*; convert them \(python3 -c "from transformers import AutoModelForCausalLM, AutoTokenizer; .*from_pretrained\('org\/name'\)\.save_pretrained\('\.\/name'\).*"\) and name the folder: \.\/name\.$/],
+    ['only .bin', { ...texts, 'pytorch_model.bin': '' }, /only weights in \.bin files.*; convert them \(python3 -c "import transformers as t; .*architectures\[0\].*from_pretrained\('org\/name'\)\.save_pretrained\('\.\/name'\).*"\) and name the folder: \.\/name\.$/],
     ['only GGUF', { 'README.md': '', 'name-Q4.gguf': '', 'name-Q8.gguf': '' }, /only GGUF files: name-Q4\.gguf, name-Q8\.gguf; fetch the one you want \(curl -L -O http:\S+\/org\/name\/resolve\/main\/name-Q4\.gguf\) and name the file: \.\/name-Q4\.gguf/],
     ['GGUF with a name for the shell', { '$(rm x).gguf': '' }, /resolve\/main\/FILE\.gguf\)/],
     ['an adapter in .bin', { 'adapter_config.json': '{}', 'adapter_model.bin': '' }, /to hold adapter_model\.safetensors, got .*save the adapter with a current peft/],
