@@ -175,7 +175,10 @@ async function twoPasses(decoder: Decoder, x: Tensor, targets: Tensor, temperatu
 }
 
 function addHeadGradient({ head }: Decoder, gradLogits: Tensor, rows: Tensor): void {
-  if (head.requiresGrad) ops.addmm_(gradientOf(head), ops.transpose(gradLogits, 0, 1), rows);
+  if (!head.requiresGrad) return;
+  const sum = gradientOf(head);
+  if (ops.isFused(sum)) ops.addTransposedProduct_(sum, gradLogits, rows);
+  else ops.addmm_(sum, ops.transpose(gradLogits, 0, 1), rows);
 }
 
 /** Log-probabilities of all tokens, and the logits as well where a soft cap needs them on the way back. [n, V] */
