@@ -16,6 +16,8 @@ export type { LossBatch, LossOptions, LossResult, Normaliser } from './grpo/loss
 export { batch } from './rewards/reward.ts';
 export type { RewardFunction, Rewards, RewardSample } from './rewards/reward.ts';
 export { lengthReward } from './rewards/length.ts';
+export { codeTests } from './rewards/code-tests.ts';
+export type { CodeTestsOptions } from './rewards/code-tests.ts';
 export { LanguageModel, loadModel } from './language-model.ts';
 export type { GenerateOptions, Generation, ScoredCompletions } from './language-model.ts';
 export type { PushOptions } from './push.ts';
