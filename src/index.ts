@@ -18,6 +18,8 @@ export type { RewardFunction, Rewards, RewardSample } from './rewards/reward.ts'
 export { lengthReward } from './rewards/length.ts';
 export { codeTests } from './rewards/code-tests.ts';
 export type { CodeTestsOptions } from './rewards/code-tests.ts';
+export { judgePairwise, judgeScore } from './rewards/judge.ts';
+export type { JudgePairwiseOptions, JudgeScoreOptions } from './rewards/judge.ts';
 export { LanguageModel, loadModel } from './language-model.ts';
 export type { GenerateOptions, Generation, ScoredCompletions } from './language-model.ts';
 export type { PushOptions } from './push.ts';

@@ -6,7 +6,8 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { EvalFlags, JSException, QuickJS, type JSValueHandle, type QuickJSOptions } from 'quickjs-wasi';
-import { borderScript, candidateScript, checkerScript } from './border-script.ts';
+import { borderScript, candidateScript } from './border-script.ts';
+import { checkerScript } from './checker-script.ts';
 import { runInTurn, type CodeLimits, type CodeTest, type TestResult, type Verdict } from './verdict.ts';
 
 type Compiled = QuickJSOptions['wasm'];
@@ -136,7 +137,7 @@ function check(pair: Pair, checker: QuickJS, border: JSValueHandle, test: CodeTe
     const end =
       test.kind === 'assertion'
         ? checker.callFunction(tester.getProp('assertion'), checker.undefined, checker.evalCode(wrapAssertion(checker, test.source), 'test'))
-        : checker.callFunction(tester.getProp('pair'), checker.undefined, checker.newString(JSON.stringify(test)));
+        : checker.callFunction(tester.getProp('call'), checker.undefined, checker.newString(JSON.stringify(test)));
     checker.executePendingJobs();
     if (pair.stopped) return { verdict: pair.stopped, reason: 'a limit was met' };
     // 1 = fulfilled; read from the engine, not from a property.
