@@ -1,11 +1,13 @@
 /** Code in processes: Python with its checker, and any program that reads and prints. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { codeTests, type CodeTestsOptions } from './code-tests.ts';
 import { namedRewards } from './named-rewards.ts';
 import { scoreGroup, type ScoreResult } from './score.ts';
@@ -32,6 +34,8 @@ const isLinux = process.platform === 'linux';
 const interpreter = execFileSync('python3', ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' }).trim();
 const python: CodeTestsOptions = { language: 'python', command: [interpreter], timeoutMs: 10_000, memoryMb: isLinux ? 512 : null };
 const impatient: CodeTestsOptions = { ...python, timeoutMs: 1_000 };
+
+const node: CodeTestsOptions = { command: [process.execPath], fileName: 'main.mjs', timeoutMs: 10_000, memoryMb: null };
 
 const honest: [name: string, code: string, tests: unknown[]][] = [
   ['assertions, expressions and calls', 'def add(a, b):\n    return a + b', ['assert add(1, 2) == 3', 'add(1, 1) == 2', 'import math\nassert math.isclose(add(0.1, 0.2), 0.3)', { function: 'add', input: [[1], [2]], output: [1, 2] }]],
@@ -129,6 +133,28 @@ test('the environment is empty but for what is named, and the folder is gone aft
   }
 });
 
+test('when the run ends in the middle, its processes end with it', async () => {
+  let left = 0;
+  await leftIn(async (folder) => {
+    const file = join(folder, 'pid');
+    const code = `import { writeFileSync } from 'node:fs'; writeFileSync(${JSON.stringify(file)}, String(process.pid)); setInterval(() => {}, 1000);`;
+    const program = `
+      import { existsSync } from 'node:fs';
+      import { codeTests } from ${JSON.stringify(new URL('./code-tests.ts', import.meta.url).href)};
+      const reward = codeTests(${JSON.stringify({ ...node, timeoutMs: 600_000 })});
+      const completion = { text: ${JSON.stringify(`\`\`\`\n${code}\n\`\`\``)} };
+      void reward({ completion, row: { tests: [{ input: '', output: '' }] }, signal: new AbortController().signal, log() {} });
+      setInterval(() => existsSync(${JSON.stringify(file)}) && process.exit(0), 10);`;
+    const root = fileURLToPath(new URL('../..', import.meta.url));
+    await promisify(execFile)(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program], { cwd: root, timeout: 120_000 });
+    for (let tries = 0; tries < 50 && readFileSync(file, 'utf8') === ''; tries++) await sleep(20);
+    left = Number(readFileSync(file, 'utf8'));
+  });
+  assert.ok(left > 0);
+  for (let tries = 0; tries < 50 && runs(left); tries++) await sleep(20);
+  assert.ok(!runs(left));
+});
+
 test('an interpreter that does not work is an error, not a 0', async () => {
   const { result } = await score({ ...python, command: [process.execPath] }, 'def f():\n    return 1', ['f() == 1']);
   assert.equal(result.kind, 'error');
@@ -139,8 +165,6 @@ test('a test that is no Python is an error', async () => {
   const { result } = await score(python, 'def f():\n    return 1', ['assert f(']);
   assert.match((result as { message: string }).message, /every test to be Python.*correct the row/);
 });
-
-const node: CodeTestsOptions = { command: [process.execPath], fileName: 'main.mjs', timeoutMs: 10_000, memoryMb: null };
 
 test('a program: input and output; line ends and final white space do not count, all else does', async () => {
   const code = "let text = ''; for await (const part of process.stdin) text += part; console.log(text.toUpperCase() + ' ');";

@@ -28,7 +28,9 @@ async function valueOf(options: CodeTestsOptions, code: string, tests: readonly 
   return (result as { value: number }).value;
 }
 
-const javascript: CodeTestsOptions = { language: 'javascript', timeoutMs: 400, memoryMb: 32 };
+const javascript: CodeTestsOptions = { language: 'javascript', timeoutMs: 20_000, memoryMb: 32 };
+/** For code that never ends. */
+const hasty: CodeTestsOptions = { ...javascript, timeoutMs: 300 };
 
 const honest: [name: string, code: string, tests: unknown[]][] = [
   ['assertions in several words', 'function add(a, b) { return a + b; }', ['assert.equal(add(1, 2), 3)', 'assert(add(1, 2) === 3);', 'add(2, 2) === 4', 'console.assert(add(0, 0) === 0)', "const assert2 = require('node:assert');\nassert2.deepStrictEqual(add('a', 'b'), 'ab');"]],
@@ -44,6 +46,7 @@ const honest: [name: string, code: string, tests: unknown[]][] = [
   ['functions in both directions', 'const compose = (...fs) => (x) => fs.reduceRight((y, f) => f(y), x); function counter() { let n = 0; return () => ++n; }', ['compose((x) => x + 1, (x) => x * 2)(5) === 11', 'const next = counter(); next(); assert.equal(next(), 2)']],
   ['instances of a class', 'class Stack { #items = []; push(x) { this.#items.push(x); return this; } pop() { return this.#items.pop(); } get size() { return this.#items.length; } *[Symbol.iterator]() { yield* this.#items; } static of(x) { return x; } }', ['const s = new Stack(); s.push(1).push(2); assert.equal(s.pop(), 2); assert.equal(s.size, 1); assert.deepEqual([...s], [1]); assert.equal(Stack.of(7), 7)']],
   ['generators and promises', 'function* two() { yield 1; yield 2; } async function twice(x) { await null; return x * 2; } async function no() { throw new TypeError("no"); }', ['assert.deepEqual([...two()], [1, 2])', 'await twice(2) === 4', 'assert.deepEqual(await Promise.all([1, 2].map(twice)), [2, 4])', 'await assert.rejects(no(), TypeError)']],
+  ['recursion a thousand deep, and an error that it can catch where it is too deep', 'const depth = (n) => (n === 0 ? 0 : 1 + depth(n - 1)); function tooDeep() { try { return depth(1e6); } catch (error) { return error.name; } }', ['depth(1000) === 1000', "tooDeep() === 'RangeError'"]],
   ['errors that a test waits for', 'function f() { throw new RangeError("too far"); }', ['assert.throws(() => f(), RangeError)', 'assert.throws(f, /too far/)']],
 ];
 for (const [name, code, tests] of honest) {
@@ -87,14 +90,29 @@ const javascriptCheats: Record<string, string> = {
 for (const [name, code] of Object.entries(javascriptCheats)) {
   test(`JavaScript that cheats with ${name} earns 0, also in part`, async () => {
     const tests = ['assert.equal(add(2, 2), 4)', 'assert(add(1, 4) === 5)', 'add((x) => x + 1, 41) === 42'];
-    assert.equal(await valueOf({ ...javascript, partial: true }, code, tests), 0);
+    assert.equal(await valueOf({ ...hasty, partial: true }, code, tests), 0);
   });
 }
 
 test('a native loop that no limit reaches ends with its worker, and the next candidate is judged', async () => {
   const join = 'function add() { return new Array(3e8).join("xxxxxxxx"); }';
-  assert.deepEqual((await score(javascript, fenced(join), { tests: ['add(2, 2) === 4'] })).logged['code_timeout'], 1);
+  assert.deepEqual((await score(hasty, fenced(join), { tests: ['add(2, 2) === 4'] })).logged['code_timeout'], 1);
   assert.equal(await valueOf(javascript, 'const add = (a, b) => a + b;', ['add(2, 2) === 4']), 1);
+});
+
+test('a result cannot answer a test with methods of its own, nor by a forged message', async () => {
+  const test = ['assert(find(1).includes(5))'];
+  assert.equal(await valueOf(javascript, 'const find = () => ({ includes() { return true; } });', test), 0);
+  // The function of the candidate that is asked for first has the number 1.
+  const forged = 'const { map } = Array.prototype; Array.prototype.map = function (f) { return this.length > 0 ? map.call(this, f) : [["includes", { f: 1 }]]; }; function find() { return {}; }';
+  assert.equal(await valueOf(javascript, forged, test), 0);
+  assert.equal(await valueOf(javascript, 'const find = () => [5];', test), 1);
+});
+
+test('a test that forgives errors does not forgive a limit that was met', async () => {
+  const forgiving = ['try { f(); } catch {} assert(true)'];
+  assert.equal(await valueOf(javascript, 'function f() { throw new Error(); }', forgiving), 1);
+  assert.equal(await valueOf(hasty, 'function f() { for (;;) {} }', forgiving), 0);
 });
 
 test('a test finds nothing of the test before it', async () => {
@@ -113,7 +131,7 @@ const verdicts: [column: string, code: string][] = [
 ];
 for (const [column, code] of verdicts) {
   test(`the log says ${column} of ${code}`, async () => {
-    const { logged } = await score(javascript, fenced(code), { tests: ['f() === 1'] });
+    const { logged } = await score(column === 'code_timeout' ? hasty : javascript, fenced(code), { tests: ['f() === 1'] });
     assert.deepEqual(Object.entries(logged).filter(([, share]) => share > 0), [[column, 1]]);
     assert.equal(Object.keys(logged).length, 5);
   });

@@ -5,7 +5,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { EvalFlags, JSException, QuickJS, type JSValueHandle, type QuickJSOptions } from 'quickjs-wasi';
+import { EvalFlags, JSException, MAX_STACK_SIZE, QuickJS, type JSValueHandle, type QuickJSOptions } from 'quickjs-wasi';
 import { borderScript, candidateScript } from './border-script.ts';
 import { checkerScript } from './checker-script.ts';
 import { runInTurn, type CodeLimits, type CodeTest, type TestResult, type Verdict } from './verdict.ts';
@@ -75,6 +75,8 @@ class Pair {
     const vm = await QuickJS.create({
       wasm,
       timezoneOffset: 0,
+      // Below the end of its stack, so that code which recurses too deep gets an error that it can catch.
+      maxStackSize: MAX_STACK_SIZE,
       ...(memoryMb === null ? {} : { memoryLimit: memoryMb * 2 ** 20 }),
       interruptHandler: () => {
         if (performance.now() <= this.#deadline) return false;
