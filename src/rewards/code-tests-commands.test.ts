@@ -178,7 +178,10 @@ test('a program that fails, prints without end or never ends earns 0, each under
   assert.deepEqual(await column('console.log("no")'), ['code_failed']);
   assert.deepEqual(await column('console.log("yes"); process.exitCode = 1;'), ['code_does_not_run']);
   assert.deepEqual(await column('const line = "x".repeat(1e6); function more() { process.stdout.write(line, more); } more();'), ['code_failed']);
+  assert.deepEqual(await column('const line = "x".repeat(1e6); function more() { process.stderr.write(line, more); } more();'), ['code_failed']);
   assert.deepEqual(await column('setInterval(() => {}, 1000);', { ...node, timeoutMs: 500 }), ['code_timeout']);
+  // The system's own limit of CPU time speaks by this signal.
+  assert.deepEqual(await column('process.kill(process.pid, "SIGXCPU"); setInterval(() => {}, 1000);'), ['code_timeout']);
 });
 
 test('assertions need a language; an interrupt stops the process', async () => {

@@ -130,7 +130,11 @@ function python(options: CodeTestsOptions, limits: CodeLimits): Runner {
   let probed: Promise<void> | null = null;
   return async (code, tests, signal) => {
     // Not under one sample's signal: all samples wait for it.
-    probed ??= probePython(command, limits, new AbortController().signal);
+    probed ??= probePython(command, limits, new AbortController().signal).catch((error: unknown) => {
+      // The next sample tries again: the machine may only have been short of something.
+      probed = null;
+      throw error;
+    });
     await probed;
     return runInTurn(tests, (test) =>
       slots.run(() => (test.kind === 'program' ? runProgramTest(command, code, test, limits, signal) : runPythonTest(command, code, test, limits, signal))),

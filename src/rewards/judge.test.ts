@@ -101,6 +101,11 @@ test('a score for each completion, asked as the protocol wants it', async () => 
   assert.match(text, /\{"score": N\}, N from 1 to 10/);
 });
 
+test('what is null is not sent', async () => {
+  await score(scorer({ temperature: null, maxTokens: null }), ['a']);
+  assert.deepEqual(Object.keys(asked[0]!.body).sort(), ['messages', 'model']);
+});
+
 test('messages of a prompt are written with their roles', async () => {
   const samples = [{ prompt: [{ role: 'system', content: 'Be kind.' }, { role: 'user', content: 'Hi' }], completion: { text: 'a', ids: [], finishReason: 'stop' as const }, row: {}, step: 1, progress: 0 }];
   await scoreGroup(namedRewards({ judge: scorer() }), samples);

@@ -87,7 +87,7 @@ function limited({ argv, memoryMb, timeoutMs }: LimitedRun): readonly string[] {
   if (prlimit === null) return argv;
   // CPU seconds, of all threads, bound what the deadline cannot reach: a process that left the group.
   const cpuSeconds = (Math.ceil(timeoutMs / 1000) + 1) * availableParallelism();
-  const limits = ['--core=0', `--fsize=${FILE_BYTES}`, `--cpu=${cpuSeconds}`];
+  const limits = ['--core=0', `--fsize=${FILE_BYTES}`, `--cpu=${cpuSeconds}:${cpuSeconds + 1}`];
   if (memoryMb !== null) limits.push(`--as=${memoryMb * 2 ** 20}`);
   return [prlimit, ...limits, '--', ...argv];
 }
@@ -115,9 +115,9 @@ export async function runLimited(run: LimitedRun): Promise<LimitedEnd> {
   child.stdin.on('error', () => {});
   child.stdin.end(run.input);
   try {
-    const exitCode = await ended(child);
+    const { exitCode, signal } = await ended(child);
     run.signal.throwIfAborted();
-    return { ...printed(), exitCode, limit };
+    return { ...printed(), exitCode, limit: signal === 'SIGXCPU' ? 'time' : limit };
   } finally {
     clearTimeout(timer);
     run.signal.removeEventListener('abort', onAbort);
@@ -130,22 +130,25 @@ function collect(child: ChildProcess, onTooMuch: () => void): () => { stdout: st
   const out: Buffer[] = [];
   let size = 0;
   let stderr = '';
-  child.stdout!.on('data', (bytes: Buffer) => {
-    size += bytes.length;
+  const fits = (length: number): boolean => {
+    size += length;
     if (size > OUTPUT_BYTES) onTooMuch();
-    else out.push(bytes);
+    return size <= OUTPUT_BYTES;
+  };
+  child.stdout!.on('data', (bytes: Buffer) => {
+    if (fits(bytes.length)) out.push(bytes);
   });
   child.stderr!.setEncoding('utf8').on('data', (text: string) => {
-    stderr = (stderr + text).slice(-STDERR_LENGTH);
+    if (fits(text.length)) stderr = (stderr + text).slice(-STDERR_LENGTH);
   });
   return () => ({ stdout: Buffer.concat(out).toString('utf8'), stderr });
 }
 
 /** Waits for the process and its pipes; what it left behind in its group is killed. */
-function ended(child: ChildProcess): Promise<number | null> {
+function ended(child: ChildProcess): Promise<{ exitCode: number | null; signal: NodeJS.Signals | null }> {
   return new Promise((done, reject) => {
     child.once('error', (cause) => reject(new ResourceError(`Expected the command to start, got ${cause.message}; check processes and memory.`, {}, { cause })));
-    child.once('exit', (code) => {
+    child.once('exit', (exitCode, signal) => {
       killGroup(child);
       const drain = setTimeout(() => {
         child.stdout!.destroy();
@@ -153,7 +156,7 @@ function ended(child: ChildProcess): Promise<number | null> {
       }, DRAIN_MS);
       child.once('close', () => {
         clearTimeout(drain);
-        done(code);
+        done({ exitCode, signal });
       });
     });
   });

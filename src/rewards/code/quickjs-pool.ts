@@ -57,7 +57,7 @@ async function take(): Promise<Worker> {
 }
 
 function start(): Worker {
-  const settings = { env: {}, resourceLimits: { maxOldGenerationSizeMb: 256, stackSizeMb: 16 } };
+  const settings = { env: {}, execArgv: [], resourceLimits: { maxOldGenerationSizeMb: 256, stackSizeMb: 16 } };
   if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./quickjs-worker.js', import.meta.url), settings);
   // Run from the sources: Node 20 gives the loader of TypeScript to the main thread alone.
   const file = JSON.stringify(new URL('./quickjs-worker.ts', import.meta.url));

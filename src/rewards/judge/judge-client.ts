@@ -14,8 +14,8 @@ export interface JudgeService {
   model: string;
   /** Name of the environment variable that holds the key; null = the service wants none. The key itself is never written. */
   apiKeyVariable?: string | null;
-  /** 0 = the answer the judge finds best. */
-  temperature?: number;
+  /** 0 = the answer the judge finds best; null = not sent, for models that take none. */
+  temperature?: number | null;
   /** Longest answer in tokens, sent as `max_tokens`; null = not sent. */
   maxTokens?: number | null;
   /** More fields of the request, as in `{ seed: 1, top_p: 0.9 }`. */
@@ -42,7 +42,7 @@ export class JudgeClient {
     const { model, temperature = 0, maxTokens = 512, cacheFolder } = service;
     this.#endpoint = endpointOf(service.baseUrl);
     if (typeof model !== 'string' || model === '') throw expected('model', 'to be the name of the judge', model, 'write it as the service does');
-    if (!Number.isFinite(temperature) || temperature < 0) throw expected('temperature', 'to be 0 or more', temperature, 'correct it');
+    if (temperature !== null && !(Number.isFinite(temperature) && temperature >= 0)) throw expected('temperature', 'to be 0 or more, or null', temperature, 'correct it');
     if (maxTokens !== null && !(Number.isInteger(maxTokens) && maxTokens > 0)) throw expected('maxTokens', 'to be a whole number of 1 or more, or null', maxTokens, 'correct it');
     for (const name of ['model', 'messages', 'temperature', 'max_tokens', 'stream']) {
       if (service.parameters && Object.hasOwn(service.parameters, name)) throw expected('parameters', `not to hold \`${name}\``, service.parameters[name], 'use the option of that meaning; answers are not streamed');
@@ -64,7 +64,7 @@ export class JudgeClient {
     const { model, temperature, maxTokens, parameters } = this.#service;
     const request: CachedRequest = {
       endpoint: this.#endpoint,
-      body: { model, messages, temperature, ...(maxTokens === null ? {} : { max_tokens: maxTokens }), ...parameters },
+      body: { model, messages, ...(temperature === null ? {} : { temperature }), ...(maxTokens === null ? {} : { max_tokens: maxTokens }), ...parameters },
     };
     const key = requestKey(request);
     const kept = this.#cacheFolder === null ? null : await readAnswer(this.#cacheFolder, key);
