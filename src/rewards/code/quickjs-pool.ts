@@ -35,7 +35,7 @@ const idle: { worker: Worker; timer: NodeJS.Timeout }[] = [];
 export async function runInWorker(job: SandboxJob, signal: AbortSignal): Promise<TestResult[] | BrokenTest> {
   return slots.run(async () => {
     signal.throwIfAborted();
-    const worker = await take();
+    const worker = await take(signal);
     const answer = await ask(worker, job, signal);
     if (typeof answer === 'string') return job.tests.map(() => ({ verdict: answer, reason: 'the worker was killed' }));
     giveBack(worker);
@@ -44,7 +44,7 @@ export async function runInWorker(job: SandboxJob, signal: AbortSignal): Promise
   });
 }
 
-async function take(): Promise<Worker> {
+async function take(signal: AbortSignal): Promise<Worker> {
   const free = idle.pop();
   if (free) {
     clearTimeout(free.timer);
@@ -52,8 +52,20 @@ async function take(): Promise<Worker> {
     return free.worker;
   }
   const worker = start();
-  await once(worker, 'message');
+  // Also while it is idle: an error that nobody hears would end the run.
+  worker.on('error', () => forget(worker));
+  try {
+    await once(worker, 'message', { signal });
+  } catch (error) {
+    await worker.terminate();
+    throw error;
+  }
   return worker;
+}
+
+function forget(worker: Worker): void {
+  const at = idle.findIndex((one) => one.worker === worker);
+  if (at >= 0) idle.splice(at, 1);
 }
 
 function start(): Worker {
@@ -69,7 +81,7 @@ function start(): Worker {
 function giveBack(worker: Worker): void {
   worker.unref();
   const timer = setTimeout(() => {
-    idle.splice(idle.findIndex((one) => one.worker === worker), 1);
+    forget(worker);
     void worker.terminate();
   }, IDLE_MS);
   timer.unref();

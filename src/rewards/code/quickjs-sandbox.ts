@@ -63,7 +63,7 @@ function syntaxError(vm: QuickJS, source: string): string | null {
 class Pair {
   /** The limit that ended the test. The test's own code cannot catch it away: it is asked first. */
   stopped: Verdict | null = null;
-  #deadline: number;
+  readonly #deadline: number;
   readonly #engines: { vm: QuickJS; serve: JSValueHandle }[] = [];
 
   constructor(timeoutMs: number) {

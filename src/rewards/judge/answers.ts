@@ -19,12 +19,12 @@ export function readScore(answer: string, { min, max }: { min: number; max: numb
   return score >= min && score <= max ? score : null;
 }
 
-/** `"winner": "A"`, `Winner: B`, `**Winner:** tie`. */
-const WINNER = /\bwinner\b["'*_\s:=]*(?:answer\s+)?(A|B|tie)\b/gi;
+/** `"winner": "A"`, `Winner: B`, `**Winner:** tie`. In capitals: `a` is a word of its own. */
+const WINNER = /\b[Ww]inner\b["'*_\s:=]*(?:[Aa]nswer\s+)?(A|B|[Tt]ie)\b/g;
 
 /** The last `winner`; null when there is none. */
 export function readWinner(answer: string): Winner | null {
-  const name = [...answer.matchAll(WINNER)].at(-1)?.[1]?.toLowerCase();
+  const name = [...answer.matchAll(WINNER)].at(-1)?.[1];
   if (name === undefined) return null;
-  return name === 'tie' ? 'tie' : name === 'a' ? 'A' : 'B';
+  return name === 'A' || name === 'B' ? name : 'tie';
 }
