@@ -2,7 +2,7 @@
 import type { Mutant } from './mutant.ts';
 
 /** Code that must pass tests, and judges. */
-export const rewards: readonly Mutant[] = [
+export const codeAndJudge: readonly Mutant[] = [
   {
     name: 'code: a test passes though a limit was met on the way',
     file: 'src/rewards/code/quickjs-sandbox.ts',
