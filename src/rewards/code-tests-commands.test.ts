@@ -32,10 +32,10 @@ async function valueOf(options: CodeTestsOptions, code: string, tests: readonly 
 const isLinux = process.platform === 'linux';
 // Not the name: a launcher such as pyenv's needs an environment, which the tests leave empty.
 const interpreter = execFileSync('python3', ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' }).trim();
-const python: CodeTestsOptions = { language: 'python', command: [interpreter], timeoutMs: 10_000, memoryMb: isLinux ? 512 : null };
+const python: CodeTestsOptions = { language: 'python', command: [interpreter], timeoutMs: 30_000, memoryMb: isLinux ? 512 : null };
 const impatient: CodeTestsOptions = { ...python, timeoutMs: 1_000 };
 
-const node: CodeTestsOptions = { command: [process.execPath], fileName: 'main.mjs', timeoutMs: 10_000, memoryMb: null };
+const node: CodeTestsOptions = { command: [process.execPath], fileName: 'main.mjs', timeoutMs: 30_000, memoryMb: null };
 
 const honest: [name: string, code: string, tests: unknown[]][] = [
   ['assertions, expressions and calls', 'def add(a, b):\n    return a + b', ['assert add(1, 2) == 3', 'add(1, 1) == 2', 'import math\nassert math.isclose(add(0.1, 0.2), 0.3)', { function: 'add', input: [[1], [2]], output: [1, 2] }]],
@@ -78,10 +78,10 @@ test('Python: a test that forgives errors does not forgive the end of the proces
 });
 
 test('Python: an endless loop is a timeout, and memory has its limit where the platform has one', async () => {
-  const column = async (code: string): Promise<string[]> => Object.entries((await score(impatient, code, ['f() == 1', 'f() == 1'])).logged).filter(([, share]) => share > 0).map(([name]) => name);
+  const column = async (code: string, options = impatient): Promise<string[]> => Object.entries((await score(options, code, ['f() == 1', 'f() == 1'])).logged).filter(([, share]) => share > 0).map(([name]) => name);
   assert.deepEqual(await column('while True: pass'), ['code_timeout']);
   assert.deepEqual(await column('def f():\n    while True: pass'), ['code_timeout']);
-  if (isLinux) assert.deepEqual(await column('def f():\n    return bytearray(10 ** 10)'), ['code_out_of_memory']);
+  if (isLinux) assert.deepEqual(await column('def f():\n    return bytearray(10 ** 10)', python), ['code_out_of_memory']);
 });
 
 /** Runs `work` with an own folder for temporary files, and gives what is left in it. */

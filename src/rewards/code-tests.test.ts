@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import { InputError } from '../errors.ts';
+import { configDocument } from '../run/config.ts';
 import { codeTests, type CodeTestsOptions } from './code-tests.ts';
 import { namedRewards } from './named-rewards.ts';
 import { scoreGroup, type ScoreResult } from './score.ts';
@@ -191,6 +192,12 @@ for (const [options, message] of wrongOptions) {
     assert.throws(() => codeTests(options), (error) => error instanceof InputError && message.test(error.message));
   });
 }
+
+test('config.json says what the reward was made of, defaults included', () => {
+  assert.deepEqual(configDocument({ reward: codeTests({ language: 'javascript' }) }, {}), {
+    reward: { builtin: 'codeTests', parameters: { language: 'javascript', column: 'tests', functionName: null, partial: false, timeoutMs: 5_000, memoryMb: 128 } },
+  });
+});
 
 test('an interrupted run stops its code', async () => {
   const controller = new AbortController();

@@ -7,6 +7,7 @@ import { runProgramTest, type ProgramCommand } from './code/program-tests.ts';
 import { probePython, runPythonTest } from './code/python-tests.ts';
 import { testsOf, type TestsColumn } from './code/tests-column.ts';
 import { runInTurn, type CodeLimits, type CodeTest, type TestResult, type Verdict } from './code/verdict.ts';
+import { recorded } from './definition.ts';
 import type { RewardFunction } from './reward.ts';
 import { Slots } from './slots.ts';
 
@@ -62,15 +63,16 @@ const logged: Readonly<Record<string, Verdict>> = {
  * @throws InputError when the options contradict each other, or the command cannot be found
  */
 export function codeTests(options: CodeTestsOptions): RewardFunction {
-  const { column = 'tests', functionName = null, partial = false, extract = lastCodeBlock } = options;
+  const { column = 'tests', functionName = null, partial = false, extract = lastCodeBlock, timeoutMs = 5_000 } = options;
+  const memoryMb = options.memoryMb === undefined ? (options.language === 'javascript' ? 128 : 1_024) : options.memoryMb;
   const rules: TestsColumn = {
     column,
     functionName,
     takesAssertions: options.language !== undefined,
     takesPrograms: options.language !== 'javascript',
   };
-  const run = runnerOf(options);
-  return async function codeTests({ completion, row, signal, log }) {
+  const run = runnerOf(options, { timeoutMs, memoryMb });
+  const reward: RewardFunction = async function codeTests({ completion, row, signal, log }) {
     const tests = testsOf(row, rules);
     const code = extract(completion.text);
     const results = code === null ? tests.map((): TestResult => ({ verdict: 'doesNotRun', reason: 'no code' })) : await run(code, tests, signal);
@@ -78,14 +80,14 @@ export function codeTests(options: CodeTestsOptions): RewardFunction {
     for (const [name, verdict] of Object.entries(logged)) log(name, share(verdict));
     return partial ? share('passed') : Number(share('passed') === 1);
   };
+  return recorded(reward, 'codeTests', { ...options, column, functionName, partial, timeoutMs, memoryMb });
 }
 
-function runnerOf(options: CodeTestsOptions): Runner {
-  const { language, command, timeoutMs = 5_000 } = options;
-  const memoryMb = options.memoryMb === undefined ? (language === 'javascript' ? 128 : 1_024) : options.memoryMb;
+function runnerOf(options: CodeTestsOptions, limits: CodeLimits): Runner {
+  const { language, command } = options;
+  const { timeoutMs, memoryMb } = limits;
   if (!Number.isFinite(timeoutMs) || timeoutMs <= 0) throw expected('timeoutMs', 'to be a time in milliseconds', timeoutMs, 'give more than 0');
   if (memoryMb !== null && !(Number.isInteger(memoryMb) && memoryMb >= 8)) throw expected('memoryMb', 'to be a whole number of 8 or more, or null', memoryMb, 'correct it');
-  const limits: CodeLimits = { timeoutMs, memoryMb };
   if (language === 'javascript') return javaScript(options, limits);
   requireMemoryLimit(memoryMb);
   if (language === 'python') return python(options, limits);

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { InputError, RemoteError } from '../errors.ts';
+import { configDocument } from '../run/config.ts';
 import { judgePairwise, judgeScore, type JudgePairwiseOptions, type JudgeScoreOptions } from './judge.ts';
 import { namedRewards } from './named-rewards.ts';
 import type { BatchReward, RewardFunction } from './reward.ts';
@@ -350,6 +351,16 @@ test('options of comparisons that cannot be', () => {
   assert.throws(() => comparer({ concurrency: 0 }), /`concurrency` to be a whole number/);
   assert.throws(() => comparer({ against: 'all' as 'group' }), /`against` to be 'group' or \{ column \}/);
   assert.throws(() => comparer({ template: '{{a}}' }), /have the place \{\{b\}\}/);
+});
+
+test('config.json says what a judge was made of', () => {
+  const service = { baseUrl: baseUrl(), model: 'wise', parameters: {}, temperature: 0, maxTokens: 512, cacheFolder };
+  const { score, pairs } = configDocument({ score: scorer(), pairs: comparer() }, {}) as Record<string, { builtin: string; parameters: Record<string, unknown> }>;
+  const { template, ...parameters } = score!.parameters;
+  assert.match(String(template), /\{\{completion\}\}/);
+  assert.deepEqual([score!.builtin, parameters], ['judgeScore', { ...service, apiKeyVariable: null, criteria: 'It is short.', scale: { min: 1, max: 10 } }]);
+  assert.equal(pairs!.builtin, 'judgePairwise');
+  assert.equal(pairs!.parameters['maxComparisons'], 64);
 });
 
 test('without a folder of its own, the cache lies in the one of tsrl', async () => {

@@ -4,6 +4,7 @@ import { readScore, readWinner, type Winner } from './judge/answers.ts';
 import { comparisonsOf } from './judge/comparisons.ts';
 import { JudgeClient, type JudgeService } from './judge/judge-client.ts';
 import { checkTemplate, columnText, judgeMessages } from './judge/judge-prompt.ts';
+import { recorded } from './definition.ts';
 import { batch, type BatchReward, type RewardFunction, type RewardSample } from './reward.ts';
 import { Slots } from './slots.ts';
 
@@ -50,10 +51,11 @@ export function judgeScore(options: JudgeScoreOptions): RewardFunction {
   const client = new JudgeClient(options);
   const wanted = `{"score": N}, N from ${scale.min} to ${scale.max}`;
   const ending = `Say in a few sentences what speaks for and against it. Then end with one line of JSON: ${wanted}, ${scale.min} being the worst and ${scale.max} the best.`;
-  return async function judgeScore(sample) {
+  const reward: RewardFunction = async function judgeScore(sample) {
     const messages = judgeMessages(template, criteria, sample, { completion: sample.completion.text }, ending);
     return client.ask(messages, (answer) => readScore(answer, scale), wanted, sample.signal);
   };
+  return recorded(reward, 'judgeScore', { ...client.service, criteria, scale, template });
 }
 
 /**
@@ -83,7 +85,7 @@ export function judgePairwise(options: JudgePairwiseOptions): BatchReward {
       return client.ask(judgeMessages(template, criteria, sample, { a, b }, ending), readWinner, wanted, sample.signal);
     });
 
-  return batch(async function judgePairwise(samples) {
+  const reward = batch(async function judgePairwise(samples) {
     const texts = samples.map(({ completion }) => completion.text);
     const references = against === 'group' ? null : samples.map((sample) => columnText(against.column, sample));
     const pairs = references ? texts.map((_, i) => [i, i] as const) : comparisonsOf(texts.length, maxComparisons);
@@ -106,6 +108,7 @@ export function judgePairwise(options: JudgePairwiseOptions): BatchReward {
       return wins / count;
     });
   });
+  return recorded(reward, 'judgePairwise', { ...client.service, criteria, against, maxComparisons, concurrency, template });
 }
 
 /** The share that `first` gets against `second`, from both orders; equal texts are a tie that nobody is asked about. */

@@ -33,8 +33,8 @@ interface Pending {
 /** Asks the service. */
 export class JudgeClient {
   readonly #endpoint: string;
-  readonly #service: JudgeService;
-  readonly #cacheFolder: string | null;
+  /** What was given, every default written out. */
+  readonly service: JudgeService;
   readonly #pending = new Map<string, Pending>();
 
   /** @throws InputError for an address or a setting that cannot be, or a variable that is not set */
@@ -47,8 +47,8 @@ export class JudgeClient {
     for (const name of ['model', 'messages', 'temperature', 'max_tokens', 'stream']) {
       if (service.parameters && Object.hasOwn(service.parameters, name)) throw expected('parameters', `not to hold \`${name}\``, service.parameters[name], 'use the option of that meaning; answers are not streamed');
     }
-    this.#service = { ...service, temperature, maxTokens };
-    this.#cacheFolder = cacheFolder === undefined ? join(defaultCacheDir(), 'judge') : cacheFolder;
+    const { baseUrl, apiKeyVariable = null, parameters = {} } = service;
+    this.service = { baseUrl, model, apiKeyVariable, temperature, maxTokens, parameters, cacheFolder: cacheFolder === undefined ? join(defaultCacheDir(), 'judge') : cacheFolder };
     this.#apiKey();
   }
 
@@ -61,13 +61,13 @@ export class JudgeClient {
    */
   async ask<T>(messages: readonly Message[], read: (answer: string) => T | null, wanted: string, signal: AbortSignal): Promise<T> {
     signal.throwIfAborted();
-    const { model, temperature, maxTokens, parameters } = this.#service;
+    const { model, temperature, maxTokens, parameters, cacheFolder = null } = this.service;
     const request: CachedRequest = {
       endpoint: this.#endpoint,
       body: { model, messages, ...(temperature === null ? {} : { temperature }), ...(maxTokens === null ? {} : { max_tokens: maxTokens }), ...parameters },
     };
     const key = requestKey(request);
-    const kept = this.#cacheFolder === null ? null : await readAnswer(this.#cacheFolder, key);
+    const kept = cacheFolder === null ? null : await readAnswer(cacheFolder, key);
     const fromCache = kept === null ? null : read(kept);
     if (fromCache !== null) return fromCache;
     const answer = await this.#shared(key, request, signal);
@@ -76,7 +76,7 @@ export class JudgeClient {
       const text = `Expected the judge ${model} to end with ${wanted}, got ${show(answer.slice(-60))}; change the template, raise \`maxTokens\`, or use another model.`;
       throw new RemoteError(text, { status: 200, retryable: temperature !== 0, retryAfterMs: null, answer });
     }
-    if (this.#cacheFolder !== null) await keepAnswer(this.#cacheFolder, key, request, answer);
+    if (cacheFolder !== null) await keepAnswer(cacheFolder, key, request, answer);
     return value;
   }
 
@@ -109,7 +109,7 @@ export class JudgeClient {
   }
 
   #apiKey(): string | null {
-    const name = this.#service.apiKeyVariable ?? null;
+    const name = this.service.apiKeyVariable ?? null;
     if (name === null) return null;
     // What is wrong is not shown: it may be the key itself.
     if (!/^[A-Z_][A-Z0-9_]*$/.test(name)) throw new InputError('Expected `apiKeyVariable` to be the name of an environment variable in capitals, got something else; put the key into a variable and give its name.');
