@@ -11,7 +11,8 @@ import { headChunk } from '../model/token-logprobs.ts';
 import { weightShapes } from '../model/weight-names.ts';
 import { keptNumbers, packedTokens } from '../training/activations.ts';
 import type { StepShape } from '../training/flops.ts';
-import type { TrainedShapes } from '../training/optimizers/make-optimizer.ts';
+import { optimizers } from '../training/optimizers/make-optimizer.ts';
+import type { OptimizerName, OptimizerSettings, TrainedShapes } from '../training/optimizers/make-optimizer.ts';
 import { elementCount } from '../weights/dtype.ts';
 import type { Plan } from './start.ts';
 
@@ -23,8 +24,9 @@ export interface RunSizes {
   attention: AttentionKernel;
   /** Whether a reference scores completions, and whether it is a copy of what is trained. */
   reference: 'none' | 'shared' | 'copy';
-  /** Numbers of 4 bytes that the optimizer remembers of tensors of these shapes. */
-  remembers: (shapes: TrainedShapes) => number;
+  /** Null for one of the caller's own, which is taken to remember as much as AdamW. */
+  optim: OptimizerName | null;
+  optimizerSettings: OptimizerSettings;
   /** One update with prompts and completions as long as they may be. */
   step: StepShape;
   /** Completions of a round of generation. */
@@ -55,10 +57,10 @@ const measured = {
   process: 335e6,
   /** Of the tokenizer, an entry of the vocabulary: its text, its merges, its places in both directions. */
   vocabularyEntry: 800,
-  /** Of kept activations: blocks of many sizes, between which a layer's passing ones leave holes. */
-  holes: 0.2,
-  /** The same with an adapter, whose layers make twice as many passing blocks. */
-  adapterHoles: 0.45,
+  /** Of kept activations: the holes that a layer's passing blocks leave between them. */
+  holes: 0.1,
+  /** Of what sampling freed and gradients do not fill, blocks of one size each: the holes into which activations do not fit. */
+  leftBySampling: 0.35,
   /** Of activations: what of them is not given back in pieces that gradients fit into, in a single micro-batch. */
   leftByActivations: 0.45,
 } as const;
@@ -69,20 +71,23 @@ const NUMBER = 4;
 const [PAGE, PREFILL] = [64, 512];
 /** Blocks of logits that are there at once, in a chunk of the head and when a token is drawn. */
 const LOGITS = 4;
+/** Larger blocks go back to the system when they are freed (native/addon.cc). */
+const RETURNED = 64 * 2 ** 20;
 
 /** Memory of a run by part. */
 export function memoryParts(run: RunSizes, plan: Plan): MemoryParts {
-  const { config, lora, reference, remembers } = run;
+  const { config, lora, reference, optim, optimizerSettings } = run;
   const trained = trainedShapes(config, lora);
   const trainedBytes = NUMBER * count([...trained.vocabulary, ...trained.hidden]);
+  const rollout = rolloutParts(run, plan.slots);
   return {
     runtime: measured.process + measured.vocabularyEntry * config.vocabSize,
     weights: NUMBER * count([...weightShapes(config).values()]),
     adapters: lora ? trainedBytes : 0,
     reference: reference === 'copy' ? trainedBytes : 0,
-    optimizer: NUMBER * remembers(trained),
-    rollout: rolloutParts(run, plan.slots),
-    update: updateParts(run, plan, trainedBytes),
+    optimizer: NUMBER * optimizers[optim ?? 'adamw'].remembers(trained, optimizerSettings),
+    rollout,
+    update: updateParts(run, plan, trained, rollout),
   };
 }
 
@@ -110,12 +115,12 @@ function rolloutParts({ config, lora, step, completions }: RunSizes, slots: numb
   const cached = 2 * layers * keyValueHeads * headDim * (live * Math.ceil(step.newTokens / PAGE) * PAGE + prompts * step.promptTokens);
   const drawn = LOGITS * live * vocabSize;
   const prefilled = Math.max(PREFILL, step.promptTokens) * (4 * hiddenSize + 3 * intermediateSize + 3 * heads * headDim);
-  // While the head, the last of them, is reordered, it is there once more; cache and logits come after.
-  const reordered = Math.max(0, head - cached - Math.max(drawn, prefilled));
+  // While the head, the last of them, is reordered, it is there once more; the cache comes after.
+  const passing = Math.max(drawn, prefilled, head - cached);
   return {
-    decodingCopies: NUMBER * (count(maps) + head + reordered + (lora ? adapterRows(config, lora) : 0)),
+    decodingCopies: NUMBER * (count(maps) + head + (lora ? adapterRows(config, lora) : 0)),
     keyValueCache: NUMBER * cached,
-    sampling: NUMBER * Math.max(drawn, prefilled),
+    sampling: NUMBER * passing,
   };
 }
 
@@ -130,17 +135,20 @@ function joined(name: string): number {
   return /\.(q|k|v)_proj\./.test(name) ? 3 : /\.(gate|up)_proj\./.test(name) ? 2 : 1;
 }
 
-function updateParts(run: RunSizes, { limit, checkpoint }: Plan, trainedBytes: number): MemoryParts['update'] {
+function updateParts(run: RunSizes, { limit, checkpoint }: Plan, trained: TrainedShapes, { decodingCopies, keyValueCache }: MemoryParts['rollout']): MemoryParts['update'] {
   const { config, lora, attention, step } = run;
+  const [vocabulary, hidden] = [trained.vocabulary, trained.hidden].map((shapes) => NUMBER * count(shapes)) as [number, number];
   const { batch, batches } = largestMicroBatch(limit, step);
   const activations = NUMBER * keptNumbers({ config, lora, attention, checkpoint }, batch);
   const head = LOGITS * NUMBER * Math.min(headChunk, batch.prompts * batch.generations * batch.newTokens) * config.vocabSize;
-  const heap = (lora ? measured.adapterHoles : measured.holes) * activations;
-  if (batches > 1) return { gradients: trainedBytes, activations, head, heap };
-  // Of a single micro-batch gradients come as activations go, but for the head's.
-  const first = lora ? 0 : Math.min(trainedBytes, NUMBER * config.vocabSize * config.hiddenSize);
-  const left = measured.leftByActivations * activations;
-  return first + activations + head + heap >= trainedBytes + left ? { gradients: first, activations, head, heap } : { gradients: trainedBytes, activations: left, head: 0, heap: 0 };
+  const headWeights = NUMBER * config.vocabSize * config.hiddenSize;
+  const freed = decodingCopies + keyValueCache - (headWeights >= RETURNED ? headWeights : 0);
+  const holes = (gradients: number) => measured.holes * activations + measured.leftBySampling * Math.min(activations + head, Math.max(0, freed - gradients));
+  if (batches > 1) return { gradients: vocabulary + hidden, activations, head, heap: holes(vocabulary + hidden) };
+  // Of a single micro-batch gradients come as activations go, but for those of the vocabulary.
+  const atFirst = { gradients: vocabulary, activations, head, heap: holes(vocabulary) };
+  const atLast = { gradients: vocabulary + hidden, activations: measured.leftByActivations * activations, head: 0, heap: 0 };
+  return total(atFirst) >= total(atLast) ? atFirst : atLast;
 }
 
 /** The largest micro-batch of an update whose groups are all alike, and how many there are. */
