@@ -14,9 +14,8 @@ import { disposeDecoder, parameterCount, trainedCount } from '../model/decoder.t
 import type { Decoder } from '../model/decoder.ts';
 import { decoderConfig } from '../model/families.ts';
 import type { AttentionKernel } from '../model/attention.ts';
-import type { DecoderConfig } from '../model/decoder-config.ts';
 import { bytesPerNumber, chooseDevice, chooseDType, disposeModel, openModel, readModel } from '../model/load.ts';
-import type { LoadedModel, OpenedModel } from '../model/load.ts';
+import type { DescribedModel, LoadedModel, OpenedModel } from '../model/load.ts';
 import { adaptDecoder, adapterShapes, createAdapter } from '../model/lora.ts';
 import type { LoraSettings } from '../model/lora.ts';
 import { RewardErrorMonitor } from '../rewards/error-rate.ts';
@@ -89,7 +88,7 @@ export interface Run extends Prepared {
 }
 
 /** What a run must know of its model before the weights are there. */
-export type DescribedModel = Pick<OpenedModel, 'tokenizer'> & { config: DecoderConfig; adapter: LoraSettings | null; attention: AttentionKernel };
+export type ModelOfRun = DescribedModel & { attention: AttentionKernel };
 
 /** Checks everything that can be checked without weights, and plans for the memory there is. */
 export async function prepare(options: ResolvedOptions, onMessage: (line: string) => void): Promise<Prepared> {
@@ -118,17 +117,21 @@ export async function openDataset(options: ResolvedOptions): Promise<Awaited<Ret
   return dataset;
 }
 
-function described(model: Prepared['model'], { attention }: ResolvedOptions): DescribedModel {
+function described(model: Prepared['model'], { attention }: ResolvedOptions): ModelOfRun {
   if ('opened' in model) {
     const { checkpoint, adapter, tokenizer } = model.opened;
     return { config: decoderConfig(checkpoint.config), tokenizer, adapter: adapter?.settings ?? null, attention: kernelOf(attention) };
   }
-  const { decoder, tokenizer } = model.loaded;
+  return modelInMemory(model.loaded);
+}
+
+/** What a run must know of a model that the caller brought. */
+export function modelInMemory({ decoder, tokenizer }: LoadedModel): ModelOfRun {
   return { config: decoder.config, tokenizer, adapter: decoder.adapter?.settings ?? null, attention: decoder.attention };
 }
 
 /** Reads the prompts, and says how long a run is and what its memory depends on. */
-export async function outlineRun(options: ResolvedOptions, dataset: Awaited<ReturnType<typeof loadDataset>>, model: DescribedModel): Promise<Outline> {
+export async function outlineRun(options: ResolvedOptions, dataset: Awaited<ReturnType<typeof loadDataset>>, model: ModelOfRun): Promise<Outline> {
   const tokenizer = (options.tokenizer as Tokenizer | null) ?? model.tokenizer;
   checkAdapter(model, options);
   const prompts: PromptSettings = { ...options, tokenizer, limit: promptLimit(options, model.config.contextLength) };
@@ -220,7 +223,8 @@ export function defaultFolder(recipePath: string | undefined, now: Date): string
   return join('runs', `${name}-${stamp}`);
 }
 
-function isLoaded(model: unknown): model is LoadedModel {
+/** Whether `model` is one that the caller brought, and not a reference. */
+export function isLoaded(model: unknown): model is LoadedModel {
   if (typeof model !== 'object' || model === null) return false;
   if ('decoder' in model && 'tokenizer' in model) return true;
   throw new InputError('Expected `model` to be a model reference or what loadModel() returned, got another object; pass one of the two.', { name: 'model' });
@@ -267,7 +271,7 @@ export function makeOptimizer(decoder: Decoder, options: ResolvedOptions): Optim
 }
 
 /** An adapter that cannot be made, or not be trained so, is refused before the weights are read. */
-function checkAdapter({ adapter, config }: DescribedModel, { lora, syncRefModel }: ResolvedOptions): void {
+function checkAdapter({ adapter, config }: ModelOfRun, { lora, syncRefModel }: ResolvedOptions): void {
   if (adapter && lora) throw expected('lora', 'to be left out for a model that has an adapter, which is trained on', lora, 'remove it, or merge the adapter first');
   if (adapter && syncRefModel) throw expected('syncRefModel', 'to be false for a model with an adapter', true, 'a mixture of the factors of two adapters is no mixture of the adapters; leave it out');
   if (lora) adapterShapes(config, lora);
