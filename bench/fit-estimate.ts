@@ -3,6 +3,7 @@
  * them with what they leave: `node --import tsx bench/fit-estimate.ts`.
  */
 import { readdirSync, readFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
 import type { DecoderConfig } from '../src/model/decoder-config.ts';
 import { wantedTokens } from '../src/training/pack.ts';
 import type { Roof, StepShape } from '../src/training/flops.ts';
@@ -15,7 +16,7 @@ import { works } from './works.ts';
 import type { Part } from './works.ts';
 
 /** A measured time. */
-interface Sample {
+export interface Sample {
   name: string;
   run: TimedStep;
   roof: Roof;
@@ -39,10 +40,15 @@ function timed(config: DecoderConfig, step: StepShape, rank = 0, beta = 0): Time
   return { config, step, completions: step.prompts * step.generations, updates: 1, rank, trained: rank > 0 ? 0.04 * all : all + config.hiddenSize * config.vocabSize, scorings: beta > 0 ? 1 : 0 };
 }
 
-/** Of the records that have a row for adapters or came after the last change of speed: those of the newest complete one and later. */
-function fromResults(): Sample[] {
+/** All records, the newest last. */
+function readResults(): BenchResult[] {
   const folder = new URL('results/', import.meta.url);
-  const records = readdirSync(folder).sort().map((name) => JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as BenchResult);
+  return readdirSync(folder).sort().map((name) => JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as BenchResult);
+}
+
+/** Of the newest complete record and later ones: before them the program was another. */
+function fromResults(): Sample[] {
+  const records = readResults();
   const newest = records.findLastIndex(({ complete }) => complete);
   return records.slice(newest).flatMap(({ date, rows, roof, threads }) =>
     rows.map(({ work, shape, part, ours }) => {
@@ -58,7 +64,7 @@ function fromScaling(memoryGbs: Readonly<Record<string, number>>): Sample[] {
   const peaks = new Map([...text.matchAll(/([\d.]+) with (\d+)/g)].map(([, peak, threads]) => [Number(threads), Number(peak)]));
   const seen = new Set<string>();
   return axesFor(Math.max(...peaks.keys())).flatMap(({ label, points }) => {
-    const table = text.slice(text.indexOf(`## ${label}\n`)).split('\n## ')[0]!.length > 0 ? text.slice(text.indexOf(`## ${label}\n`) + 3).split('\n## ')[0]! : '';
+    const table = text.split('\n## ').find((part) => part.startsWith(`${label}\n`)) ?? '';
     return points.flatMap(({ x, setting }): Sample[] => {
       const [, seconds] = new RegExp(`^\\| ${x} +\\| +([\\d.]+) `, 'm').exec(table) ?? [];
       const key = JSON.stringify(setting);
@@ -70,7 +76,8 @@ function fromScaling(memoryGbs: Readonly<Record<string, number>>): Sample[] {
   });
 }
 
-function estimated({ run, roof, part }: Sample, shares: TimeShares): number {
+/** Seconds that are estimated for a sample. */
+export function estimated({ run, roof, part }: Sample, shares: TimeShares = fitted): number {
   const group = run.step.promptTokens + run.step.generations * run.step.newTokens;
   const plan = { limit: { tokens: wantedTokens(group) }, checkpoint: false, slots: Math.min(32, run.completions) };
   const { rollout, reference, update } = stepSeconds(run, plan, roof, shares);
@@ -105,12 +112,20 @@ function fit(samples: readonly Sample[], start: TimeShares): TimeShares {
   return best;
 }
 
-const measured = fromResults();
-const { roof } = JSON.parse(readFileSync(new URL(`results/${readdirSync(new URL('results/', import.meta.url)).sort().at(-1)!}`, import.meta.url), 'utf8')) as BenchResult;
-const samples = [...measured, ...fromScaling(Object.fromEntries(Object.entries(roof).map(([threads, { memoryGbs }]) => [threads, memoryGbs])))];
-const shares = fit(samples, fitted);
-for (const sample of samples) {
-  const seconds = estimated(sample, shares);
-  console.log(`${sample.name.padEnd(36)} ${sample.part.padEnd(8)} measured ${sample.seconds.toFixed(2).padStart(6)} s, estimated ${seconds.toFixed(2).padStart(6)} s, ${((100 * seconds) / sample.seconds - 100).toFixed(0).padStart(4)}%`);
+/** Every measured step of ours. The tables of scaling.md do not say the rate of memory: that of the newest record is taken. */
+export function samples(): Sample[] {
+  const newest = readResults().at(-1)!;
+  return [...fromResults(), ...fromScaling(Object.fromEntries(Object.entries(newest.roof).map(([threads, { memoryGbs }]) => [threads, memoryGbs])))];
 }
-console.log(JSON.stringify(Object.fromEntries(Object.entries(shares).map(([name, value]) => [name, Number(value.toPrecision(3))]))));
+
+function main(): void {
+  const all = samples();
+  const shares = fit(all, fitted);
+  for (const sample of all) {
+    const seconds = estimated(sample, shares);
+    console.log(`${sample.name.padEnd(36)} ${sample.part.padEnd(8)} measured ${sample.seconds.toFixed(2).padStart(6)} s, estimated ${seconds.toFixed(2).padStart(6)} s, ${((100 * seconds) / sample.seconds - 100).toFixed(0).padStart(4)}%`);
+  }
+  console.log(JSON.stringify(Object.fromEntries(Object.entries(shares).map(([name, value]) => [name, Number(value.toPrecision(3))]))));
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) main();
