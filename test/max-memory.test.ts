@@ -13,6 +13,8 @@ import { ownFolder } from './toy.ts';
 const folder = ownFolder();
 const program = fileURLToPath(new URL('programs/max-memory.ts', import.meta.url));
 
+const hasLimits = process.platform === 'linux' && spawnSync('prlimit', ['--version']).status === 0;
+
 let model: string;
 before(async () => {
   // 10 M weights in the layers; a group of 1,926 tokens keeps 0.6 GB for the way back.
@@ -69,6 +71,13 @@ test('at 60% of what a run takes by itself it finishes below that, with the same
     assert.ok(moved > 0, name);
     assert.ok(apart <= 1e-5 * moved, `${name}: ${apart} of ${moved}`);
   }
+});
+
+test('a run that the limits of its process cannot hold is refused at its start', { skip: hasLimits ? false : 'needs Linux and prlimit' }, () => {
+  const args = ['--data=350000000', process.execPath, '--import', 'tsx', program, model, join(folder, 'limited')];
+  const { status, stderr } = spawnSync('prlimit', args, { encoding: 'utf8', env: { ...process.env, OMP_NUM_THREADS: '1' } });
+  assert.notEqual(status, 0);
+  assert.match(stderr, /Expected the limit on the data of the process \(ulimit -d\) to hold the run, got 0\.[23]\d+ GB for an estimated 0\.4\d+ GB in its smallest parts/);
 });
 
 test('what cannot stay below is refused before a weight is read', () => {
