@@ -6,6 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import type { DecoderConfig } from '../src/model/decoder-config.ts';
 import { wantedTokens } from '../src/training/pack.ts';
+import { adapterWeights, layerWeights } from '../src/training/flops.ts';
 import type { Roof, StepShape } from '../src/training/flops.ts';
 import { fitted, stepSeconds } from '../src/grpo/time-estimate.ts';
 import type { TimedStep, TimeShares } from '../src/grpo/time-estimate.ts';
@@ -36,8 +37,8 @@ function networkOf(millions: keyof typeof randomModels): DecoderConfig {
 }
 
 function timed(config: DecoderConfig, step: StepShape, rank = 0, beta = 0): TimedStep {
-  const all = config.layers * (2 * config.hiddenSize * config.headDim * (config.heads + config.keyValueHeads) + 3 * config.hiddenSize * config.intermediateSize);
-  return { config, step, completions: step.prompts * step.generations, updates: 1, rank, trained: rank > 0 ? 0.04 * all : all + config.hiddenSize * config.vocabSize, scorings: beta > 0 ? 1 : 0 };
+  const trained = rank > 0 ? config.layers * adapterWeights(config, rank) : config.layers * layerWeights(config) + config.hiddenSize * config.vocabSize;
+  return { config, step, completions: step.prompts * step.generations, updates: 1, rank, trained, scorings: beta > 0 ? 1 : 0 };
 }
 
 /** All records, the newest last. */
@@ -46,14 +47,16 @@ function readResults(): BenchResult[] {
   return readdirSync(folder).sort().map((name) => JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as BenchResult);
 }
 
-/** Of the newest complete record and later ones: before them the program was another. */
+/** Of the newest complete record and later ones: before them the program was another. Works that are no more are left out. */
 function fromResults(): Sample[] {
   const records = readResults();
   const newest = records.findLastIndex(({ complete }) => complete);
   return records.slice(newest).flatMap(({ date, rows, roof, threads }) =>
-    rows.map(({ work, shape, part, ours }) => {
-      const { lora, beta } = works[work]!.peer;
-      return { name: `${date.slice(0, 10)} ${work}`, run: timed(networkOf(135), shape, lora ?? 0, beta ?? 0), roof: roof[threads]!, part, seconds: ours.seconds.median };
+    rows.flatMap(({ work, shape, part, ours }): Sample[] => {
+      const known = Object.hasOwn(works, work) ? works[work] : undefined;
+      if (!known) return [];
+      const { lora = 0, beta = 0 } = known.peer;
+      return [{ name: `${date.slice(0, 10)} ${work}`, run: timed(networkOf(135), shape, lora, beta), roof: roof[threads]!, part, seconds: ours.seconds.median }];
     }),
   );
 }
@@ -79,9 +82,9 @@ function fromScaling(memoryGbs: Readonly<Record<string, number>>): Sample[] {
 /** Seconds that are estimated for a sample. */
 export function estimated({ run, roof, part }: Sample, shares: TimeShares = fitted): number {
   const group = run.step.promptTokens + run.step.generations * run.step.newTokens;
-  const plan = { limit: { tokens: wantedTokens(group) }, checkpoint: false, slots: Math.min(32, run.completions) };
-  const { rollout, reference, update } = stepSeconds(run, plan, roof, shares);
-  return part === 'step' ? rollout + reference + update : part === 'rollout' ? rollout : update;
+  const plan = { limit: { tokens: wantedTokens(group) }, checkpoint: false, slots: Math.min(32, run.completions), decodingCopies: true };
+  const { rollout, scoring, update } = stepSeconds(run, plan, roof, shares);
+  return part === 'step' ? rollout + scoring + update : part === 'rollout' ? rollout : update;
 }
 
 /** Mean square of the logarithms of estimate over measurement. */

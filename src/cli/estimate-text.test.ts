@@ -4,7 +4,7 @@ import { duration, estimateText } from './estimate-text.ts';
 
 test('an estimate as text: what takes nothing is left out, the peak is marked', () => {
   const text = estimateText({
-    plan: { limit: { tokens: 512 }, checkpoint: false, slots: 16 },
+    plan: { limit: { tokens: 512 }, checkpoint: false, slots: 16, decodingCopies: true },
     memory: {
       peak: 3.2e9,
       limit: { bytes: 4e9, source: '`maxMemory`' },
@@ -18,7 +18,7 @@ test('an estimate as text: what takes nothing is left out, the peak is marked', 
         update: { gradients: 5.38e8, activations: 5e8, head: 7.5e7, heap: 5e7 },
       },
     },
-    time: { parts: { rollout: 2.31, reference: 0, update: 4.49 }, step: 6.8, tokensPerSecond: 451.76, steps: 100, run: 680, roof: { gemmGflops: 473.2, memoryGbs: 50.6 } },
+    time: { parts: { rollout: 2.31, scoring: 0, update: 4.49 }, step: 6.8, tokensPerSecond: 451.76, steps: 100, run: 680, roof: { gemmGflops: 473.2, memoryGbs: 50.6 } },
     lengths: { longestPrompt: 128, meanPrompt: 99.6, longestCompletion: 64, meanCompletion: 40 },
   });
   assert.equal(

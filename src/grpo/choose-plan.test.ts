@@ -39,7 +39,7 @@ const peak = (plan: Plan, of = run) => peakBytes(memoryParts(of, plan));
 
 test('with memory enough: all slots, whole groups, nothing computed twice', () => {
   const { plan, peak: estimated } = choosePlan(run, auto, limit(100));
-  assert.deepEqual(plan, { limit: { tokens: 128 + 8 * 128 }, checkpoint: false, slots: 32 });
+  assert.deepEqual(plan, { limit: { tokens: 128 + 8 * 128 }, checkpoint: false, slots: 32, decodingCopies: true });
   assert.equal(estimated, peak(plan));
 });
 
@@ -47,7 +47,7 @@ test('with less it takes what costs least time: a group in two parts before laye
   const plans = [4.5, 4, 3.5, 3, 2.9].map((most) => choosePlan(run, auto, limit(most)));
   for (const [i, { peak }] of plans.entries()) assert.ok(peak <= [4.5, 4, 3.5, 3, 2.9][i]! * 1e9, `${i}`);
   // Parts of 4 of 8 rows compute 1/9 more; layers computed again 3/10.
-  const halves = { limit: { tokens: 128 + 4 * 128 }, checkpoint: false, slots: 32 };
+  const halves = { limit: { tokens: 128 + 4 * 128 }, checkpoint: false, slots: 32, decodingCopies: true };
   assert.deepEqual(choosePlan(run, auto, limit((peak(halves) + 1e6) / 0.95e9)).plan, halves);
   const cost = ({ limit: cut, checkpoint }: Plan) => [checkpoint, 'tokens' in cut && cut.tokens];
   assert.deepEqual(plans.map(({ plan }) => cost(plan)).at(-1), [true, 1152]);
@@ -64,7 +64,7 @@ test('slots make way where sampling is what takes most, and only there', () => {
 
 test('what the options say stays', () => {
   const fixed: PlanOptions = { microBatch: { rows: 3 }, maxConcurrentRollouts: 5, gradientCheckpointing: false };
-  assert.deepEqual(choosePlan(run, fixed, limit(100)).plan, { limit: { rows: 3 }, checkpoint: false, slots: 5 });
+  assert.deepEqual(choosePlan(run, fixed, limit(100)).plan, { limit: { rows: 3 }, checkpoint: false, slots: 5, decodingCopies: true });
   const { plan } = choosePlan(run, { ...auto, gradientCheckpointing: false }, limit(3));
   assert.equal(plan.checkpoint, false);
 });

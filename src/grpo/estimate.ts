@@ -70,7 +70,7 @@ export async function estimateRun(input: GrpoOptions, { completionTokens = null,
   const roof = await measure(options.threads ?? availableParallelism());
   const timed = timedStep(options, sizes, { promptTokens: meanPrompt, newTokens: meanCompletion });
   const parts = stepSeconds(timed, plan, roof);
-  const step = parts.rollout + parts.reference + parts.update;
+  const step = parts.rollout + parts.scoring + parts.update;
   const tokens = timed.step.prompts * timed.step.generations * (meanPrompt + meanCompletion);
   const steps = Number.isFinite(totalSteps) ? totalSteps : null;
   return {

@@ -29,7 +29,7 @@ const run: RunSizes = {
   step: { prompts: 2, generations: 2, promptTokens: 3, newTokens: 4 },
   completions: 4,
 };
-const plan = { limit: { tokens: 11 }, checkpoint: false, slots: 4 };
+const plan = { limit: { tokens: 11 }, checkpoint: false, slots: 4, decodingCopies: true };
 const lora = { r: 3, alpha: 8, dropout: 0, targetModules: ['q_proj', 'down_proj'], modulesToSave: [], useRslora: false, useDora: false, initLoraWeights: 'kaiming' as const };
 
 const near = (a: number, b: number) => assert.ok(Math.abs(a - b) < 1e-6, `${a} is not ${b}`);
@@ -52,6 +52,13 @@ test('sampling: maps and head once more; pages of 64 for 4 slots and two prompts
   assert.equal(memoryParts(wide, { ...plan, slots: 1 }).rollout.sampling, 4 * (20_000 * 8 - 16 * 70));
 });
 
+test('without decoding copies: cache and what is on its way', () => {
+  const { rollout, update } = memoryParts(run, { ...plan, decodingCopies: false });
+  assert.deepEqual(rollout, { decodingCopies: 0, keyValueCache: 4 * 16 * 262, sampling: 4 * 512 * 86 });
+  // They leave no holes either: gradients fill 3776 bytes of what the cache took.
+  near(update.heap, 0.1 * 14_616 + 0.35 * (4 * 16 * 262 - 3776));
+});
+
 test('an update in two micro-batches: all gradients beside the activations of the second', () => {
   const { update } = memoryParts(run, plan);
   // activations.test.ts works out 3654 numbers; 8 predicted tokens give 4 blocks of logits; sampling freed 20384 bytes, gradients fill 3776.
@@ -67,7 +74,7 @@ test('in one micro-batch gradients come as activations go', () => {
   // Computed again, layers keep so little that the gradients alone are the most.
   const single = { ...run, step: { prompts: 1, generations: 1, promptTokens: 3, newTokens: 1 } };
   // 4 tokens keep 2·8·4 + (4·86 + 16·(3 + 4)) = 520 numbers.
-  const { heap, ...last } = memoryParts(single, { limit: { tokens: 4 }, checkpoint: true, slots: 4 }).update;
+  const { heap, ...last } = memoryParts(single, { ...plan, limit: { tokens: 4 }, checkpoint: true }).update;
   assert.deepEqual([last, heap], [{ gradients: 4 * 944, activations: 0.45 * 4 * 520, head: 0 }, 0]);
 });
 

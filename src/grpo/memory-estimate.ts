@@ -79,7 +79,7 @@ export function memoryParts(run: RunSizes, plan: Plan): MemoryParts {
   const { config, lora, reference, optim, optimizerSettings } = run;
   const trained = trainedShapes(config, lora);
   const trainedBytes = NUMBER * count([...trained.vocabulary, ...trained.hidden]);
-  const rollout = rolloutParts(run, plan.slots);
+  const rollout = rolloutParts(run, plan);
   return {
     runtime: measured.process + measured.vocabularyEntry * config.vocabSize,
     weights: NUMBER * count([...weightShapes(config).values()]),
@@ -106,7 +106,7 @@ export function trainedShapes(config: DecoderConfig, lora: LoraSettings | null):
   };
 }
 
-function rolloutParts({ config, lora, step, completions }: RunSizes, slots: number): MemoryParts['rollout'] {
+function rolloutParts({ config, lora, step, completions }: RunSizes, { slots, decodingCopies }: Plan): MemoryParts['rollout'] {
   const { vocabSize, hiddenSize, intermediateSize, heads, keyValueHeads, headDim, layers } = config;
   const live = Math.min(slots, completions);
   const prompts = Math.ceil(live / step.generations) + (live < completions ? 1 : 0);
@@ -115,10 +115,10 @@ function rolloutParts({ config, lora, step, completions }: RunSizes, slots: numb
   const cached = 2 * layers * keyValueHeads * headDim * (live * Math.ceil(step.newTokens / PAGE) * PAGE + prompts * step.promptTokens);
   const drawn = LOGITS * live * vocabSize;
   const prefilled = Math.max(PREFILL, step.promptTokens) * (4 * hiddenSize + 3 * intermediateSize + 3 * heads * headDim);
-  // While the head, the last of them, is reordered, it is there once more; the cache comes after.
-  const passing = Math.max(drawn, prefilled, head - cached);
+  // While the head, the last of the copies, is reordered, it is there once more; the cache comes after.
+  const passing = Math.max(drawn, prefilled, decodingCopies ? head - cached : 0);
   return {
-    decodingCopies: NUMBER * (count(maps) + head + (lora ? adapterRows(config, lora) : 0)),
+    decodingCopies: decodingCopies ? NUMBER * (count(maps) + head + (lora ? adapterRows(config, lora) : 0)) : 0,
     keyValueCache: NUMBER * cached,
     sampling: NUMBER * passing,
   };
@@ -142,7 +142,7 @@ function updateParts(run: RunSizes, { limit, checkpoint }: Plan, trained: Traine
   const activations = NUMBER * keptNumbers({ config, lora, attention, checkpoint }, batch);
   const head = LOGITS * NUMBER * Math.min(headChunk, batch.prompts * batch.generations * batch.newTokens) * config.vocabSize;
   const headWeights = NUMBER * config.vocabSize * config.hiddenSize;
-  const freed = decodingCopies + keyValueCache - (headWeights >= RETURNED ? headWeights : 0);
+  const freed = keyValueCache + Math.max(0, decodingCopies - (headWeights >= RETURNED ? headWeights : 0));
   const holes = (gradients: number) => measured.holes * activations + measured.leftBySampling * Math.min(activations + head, Math.max(0, freed - gradients));
   if (batches > 1) return { gradients: vocabulary + hidden, activations, head, heap: holes(vocabulary + hidden) };
   // Of a single micro-batch gradients come as activations go, but for those of the vocabulary.

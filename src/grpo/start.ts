@@ -74,6 +74,8 @@ export interface Plan {
   limit: MicroBatchLimit;
   checkpoint: boolean;
   slots: number;
+  /** Whether decoding has copies of the weights in its own order, which are faster. */
+  decodingCopies: boolean;
 }
 
 /** All that the loop works with. */

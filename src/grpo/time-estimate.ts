@@ -27,7 +27,8 @@ export interface TimedStep {
 /** Seconds of a step by part; the round's parts are shared out among its updates. */
 export interface StepSeconds {
   rollout: number;
-  reference: number;
+  /** Log-probabilities of whole rounds: the reference's, and ℓold where an update is not the only one of its round. */
+  scoring: number;
   update: number;
 }
 
@@ -50,23 +51,26 @@ export interface TimeShares {
 }
 
 /** Fitted to the records of bench/results and the tables of bench/scaling.md. */
-export const fitted: TimeShares = { forward: 0.992, training: 1, thin: 0.251, decoding: 1, reading: 0.759, halfWidth: 503, decodeCall: 1.82e-4 };
+export const fitted: TimeShares = { forward: 0.992, training: 1, thin: 0.252, decoding: 1, reading: 0.76, halfWidth: 503, decodeCall: 1.82e-4 };
 
 /** Seconds that drawing a token takes for each entry of the vocabulary: 1.5 ms for 16 rows of 49,152 (docs/experiments.md). */
 const DRAWING = 2e-9;
 /** Times that AdamW reads or writes a trained number of 4 bytes in a step, and that packing for decoding does a weight. */
 const [OPTIMIZER_PASSES, PACKING_PASSES] = [7, 4];
 
+/** Time of decoding with the weights as they are, relative to copies in its own order: 1.3 ms beside 0.8 for 16 rows (docs/experiments.md). */
+export const plainDecodingCost = 1.6;
+
 /** Seconds of one step. */
 export function stepSeconds(run: TimedStep, plan: Plan, roof: Roof, shares: TimeShares = fitted): StepSeconds {
   return {
     rollout: rolloutSeconds(run, plan, roof, shares) / run.updates,
-    reference: (run.scorings * scoringSeconds(run, plan, roof, shares)) / run.updates,
+    scoring: (run.scorings * scoringSeconds(run, plan, roof, shares)) / run.updates,
     update: updateSeconds(run, plan, roof, shares),
   };
 }
 
-function rolloutSeconds({ config, step, completions, rank }: TimedStep, { slots }: Plan, { gemmGflops, memoryGbs }: Roof, shares: TimeShares): number {
+function rolloutSeconds({ config, step, completions, rank }: TimedStep, { slots, decodingCopies }: Plan, { gemmGflops, memoryGbs }: Roof, shares: TimeShares): number {
   const { layers, keyValueHeads, headDim, hiddenSize, vocabSize } = config;
   const { generations, promptTokens, newTokens } = step;
   const shape = { ...step, prompts: completions / generations };
@@ -77,9 +81,11 @@ function rolloutSeconds({ config, step, completions, rank }: TimedStep, { slots 
   const steps = Math.ceil(completions / live) * (newTokens - 1);
   const weights = layers * (layerWeights(config) + adapterWeights(config, rank)) + hiddenSize * vocabSize;
   const cached = 2 * layers * keyValueHeads * headDim * live * (promptTokens / generations + newTokens / 2);
-  const read = 4 * (steps * (weights + cached) + PACKING_PASSES * weights);
+  const read = (4 * steps * (weights + cached)) / (memoryGbs * 1e9 * shares.reading);
+  const decoding = (decoded / (gemmGflops * 1e9 * shares.decoding) + read) * (decodingCopies ? 1 : plainDecodingCost);
+  const packing = decodingCopies ? (4 * PACKING_PASSES * weights) / (memoryGbs * 1e9 * shares.reading) : 0;
   const drawn = completions * newTokens * vocabSize * DRAWING;
-  return prefill / rateOf(config, gemmGflops, shares.forward, shares) + decoded / (gemmGflops * 1e9 * shares.decoding) + read / (memoryGbs * 1e9 * shares.reading) + steps * layers * shares.decodeCall + drawn;
+  return prefill / rateOf(config, gemmGflops, shares.forward, shares) + decoding + packing + steps * layers * shares.decodeCall + drawn;
 }
 
 /** A forward pass over the completions of a round. */
