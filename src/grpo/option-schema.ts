@@ -108,7 +108,7 @@ const size = {
   }),
   maxMemory: option(z.union([whole(1), z.string().regex(memorySize)]).nullable().default(null), {
     meaning:
-      "Memory that the process may take at its peak, in bytes or as in `'8GB'`: `maxConcurrentRollouts`, `microBatch` and `gradientCheckpointing` are chosen to stay below it where they are `'auto'`, and a run that cannot is refused before its weights are read",
+      "Memory that the process may take at its peak, in bytes or as in `'8GB'`: `maxConcurrentRollouts`, `microBatch` and `gradientCheckpointing` are chosen to stay below it where they are `'auto'`, decoding goes without its copies of the weights where it must, and a run that cannot stay below is refused before its weights are read",
     written: 'integer | text | null',
     wanted: "to be a number of bytes, or a size such as '8GB' or '900MiB'",
     byDefault: 'what the machine can give',
