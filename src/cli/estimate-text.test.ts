@@ -51,5 +51,5 @@ This machine reached 473 GFLOP/s in products and 51 GB/s of memory.
 });
 
 test('durations', () => {
-  assert.deepEqual([0.123, 6.84, 680, 36_000].map(duration), ['0.12 s', '6.8 s', '11 min', '10 h']);
+  assert.deepEqual([0.123, 6.84, 99.7, 130, 680, 36_000, 900_000].map(duration), ['0.12 s', '6.8 s', '100 s', '2.2 min', '11 min', '10 h', '250 h']);
 });

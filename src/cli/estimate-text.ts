@@ -1,10 +1,13 @@
 /** An estimate as text. */
 import type { RunEstimate } from '../grpo/estimate.ts';
+import type { MemoryParts } from '../grpo/memory-estimate.ts';
 import { planText } from '../grpo/memory-limit.ts';
 import { gigabytes } from '../grpo/memory-size.ts';
 
+type PartName = Exclude<keyof MemoryParts, 'rollout' | 'update'> | keyof MemoryParts['rollout'] | keyof MemoryParts['update'];
+
 /** What the parts are called. */
-const partNames: Readonly<Record<string, string>> = {
+const partNames: Readonly<Record<PartName, string>> = {
   runtime: 'runtime and tokenizer',
   weights: 'weights',
   adapters: 'adapter',
@@ -46,14 +49,14 @@ export function estimateText({ plan, memory, time, lengths }: RunEstimate): stri
 }
 
 /** Parts that take nothing are left out. */
-function partLines(title: string, parts: Readonly<Record<string, number>>): string[] {
-  const taken = Object.entries(parts).filter(([, bytes]) => bytes > 0);
-  return [`  ${title}`, ...taken.map(([name, bytes]) => `    ${(partNames[name] ?? name).padEnd(34)}${gigabytes(bytes).padStart(10)}`)];
+function partLines(title: string, parts: { readonly [name in PartName]?: number }): string[] {
+  const taken = (Object.entries(parts) as [PartName, number][]).filter(([, bytes]) => bytes > 0);
+  return [`  ${title}`, ...taken.map(([name, bytes]) => `    ${partNames[name].padEnd(34)}${gigabytes(bytes).padStart(10)}`)];
 }
 
 /** Seconds as a user reads them. */
 export function duration(seconds: number): string {
-  if (seconds < 100) return `${seconds.toPrecision(2)} s`;
-  if (seconds < 6000) return `${Math.round(seconds / 60)} min`;
-  return `${(seconds / 3600).toPrecision(2)} h`;
+  const short = (value: number) => (value < 10 ? value.toPrecision(2) : value.toFixed(0));
+  if (seconds < 100) return `${short(seconds)} s`;
+  return seconds < 6000 ? `${short(seconds / 60)} min` : `${short(seconds / 3600)} h`;
 }

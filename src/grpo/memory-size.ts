@@ -12,5 +12,6 @@ export function bytesOf(size: number | string): number {
 
 /** Bytes as a user reads them. */
 export function gigabytes(bytes: number): string {
-  return `${(bytes / 1e9).toPrecision(3)} GB`;
+  const size = bytes / 1e9;
+  return `${size < 100 ? size.toPrecision(3) : size.toFixed(0)} GB`;
 }
