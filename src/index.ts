@@ -1,6 +1,8 @@
 /** The public API of tsrl. Importing it loads no native code; that happens when the first tensor is made. */
 export { grpo } from './grpo/trainer.ts';
 export type { GrpoTrainer, RunContext, RunSummary } from './grpo/trainer.ts';
+export { estimateRun } from './grpo/estimate.ts';
+export type { EstimateSettings, RunEstimate } from './grpo/estimate.ts';
 export { dryRun } from './grpo/dry-run.ts';
 export type { DryRunReport } from './grpo/dry-run.ts';
 export { recipe } from './grpo/recipe.ts';

@@ -1,5 +1,6 @@
 /** Faults that a trainer plausibly has. */
 import { adapters } from './adapters.ts';
+import { estimate } from './estimate.ts';
 import { advantages, loss } from './loss.ts';
 import type { Mutant } from './mutant.ts';
 import { optimizers } from './optimizers.ts';
@@ -9,4 +10,4 @@ import { sampling } from './sampling.ts';
 import { optimisation, update } from './update.ts';
 
 /** Every fault. */
-export const mutants: readonly Mutant[] = [...advantages, ...loss, ...update, ...optimisation, ...optimizers, ...adapters, ...sampling, ...rewards, ...codeAndJudge];
+export const mutants: readonly Mutant[] = [...advantages, ...loss, ...update, ...optimisation, ...optimizers, ...adapters, ...sampling, ...rewards, ...codeAndJudge, ...estimate];
