@@ -55,27 +55,27 @@ test('sampling: maps and head once more; pages of 64 for 4 slots and two prompts
 test('without decoding copies: cache and what is on its way', () => {
   const { rollout, update } = memoryParts(run, { ...plan, decodingCopies: false });
   assert.deepEqual(rollout, { decodingCopies: 0, keyValueCache: 4 * 16 * 262, sampling: 4 * 512 * 86 });
-  // They leave no holes either: gradients fill 3776 bytes of what the cache took.
-  near(update.heap, 0.1 * 14_616 + 0.35 * (4 * 16 * 262 - 3776));
+  // What the cache took and gradients do not fill, 16768 − 3776 bytes, has room for the 10040 of activations and head.
+  near(update.heap, 0.1 * 9720 + 0.35 * 10_040);
 });
 
 test('an update in two micro-batches: all gradients beside the activations of the second', () => {
   const { update } = memoryParts(run, plan);
-  // activations.test.ts works out 3654 numbers; 8 predicted tokens give 4 blocks of logits; sampling freed 20384 bytes, gradients fill 3776.
+  // activations.test.ts works out 2430 numbers; 8 predicted tokens give 2 blocks of logits; sampling freed 20384 bytes, gradients fill 3776.
   const { heap, ...counted } = update;
-  assert.deepEqual(counted, { gradients: 4 * 944, activations: 4 * 3654, head: 4 * 4 * 8 * 5 });
-  near(heap, 0.1 * 14_616 + 0.35 * 15_256);
+  assert.deepEqual(counted, { gradients: 4 * 944, activations: 4 * 2430, head: 2 * 4 * 8 * 5 });
+  near(heap, 0.1 * 9720 + 0.35 * 10_040);
 });
 
 test('in one micro-batch gradients come as activations go', () => {
   const { update } = memoryParts(run, { ...plan, limit: { tokens: 22 } });
-  near(update.heap, 0.1 * 29_232 + 0.35 * 20_224);
-  assert.deepEqual([update.gradients, update.activations, update.head], [4 * 40, 2 * 14_616, 2 * 640]);
+  near(update.heap, 0.1 * 19_440 + 0.35 * 20_080);
+  assert.deepEqual([update.gradients, update.activations, update.head], [4 * 40, 2 * 9720, 2 * 320]);
   // Computed again, layers keep so little that the gradients alone are the most.
   const single = { ...run, step: { prompts: 1, generations: 1, promptTokens: 3, newTokens: 1 } };
-  // 4 tokens keep 2·8·4 + (4·86 + 16·(3 + 4)) = 520 numbers.
+  // 3 packed tokens keep 2·8·3 + 3·90 = 318 numbers.
   const { heap, ...last } = memoryParts(single, { ...plan, limit: { tokens: 4 }, checkpoint: true }).update;
-  assert.deepEqual([last, heap], [{ gradients: 4 * 944, activations: 0.45 * 4 * 520, head: 0 }, 0]);
+  assert.deepEqual([last, heap], [{ gradients: 4 * 944, activations: 0.45 * 4 * 318, head: 0 }, 0]);
 });
 
 test('an adapter: 204 weights in both, B of q beside those of k and v, and no copy where it is shared', () => {

@@ -7,9 +7,9 @@ import type { AttentionKernel } from '../model/attention.ts';
 import type { DecoderConfig } from '../model/decoder-config.ts';
 import { adapterShapes } from '../model/lora.ts';
 import type { LoraSettings } from '../model/lora.ts';
-import { headChunk } from '../model/token-logprobs.ts';
+import { headRowsOf } from '../model/token-logprobs.ts';
 import { weightShapes } from '../model/weight-names.ts';
-import { keptNumbers, packedTokens } from '../training/activations.ts';
+import { keptNumbers } from '../training/activations.ts';
 import type { StepShape } from '../training/flops.ts';
 import { optimizers } from '../training/optimizers/make-optimizer.ts';
 import type { OptimizerName, OptimizerSettings, TrainedShapes } from '../training/optimizers/make-optimizer.ts';
@@ -69,8 +69,8 @@ const measured = {
 const NUMBER = 4;
 /** Tokens of a page of the cache, and of prompts that are prefilled together. */
 const [PAGE, PREFILL] = [64, 512];
-/** Blocks of logits that are there at once, in a chunk of the head and when a token is drawn. */
-const LOGITS = 4;
+/** Blocks of logits that are there at once when a token is drawn, and in a part of the head. */
+const [DRAWN, HEAD] = [4, 2];
 /** Larger blocks go back to the system when they are freed (native/addon.cc). */
 const RETURNED = 64 * 2 ** 20;
 
@@ -113,7 +113,7 @@ function rolloutParts({ config, lora, step, completions }: RunSizes, { slots, de
   const maps = [...weightShapes(config)].filter(([name, shape]) => shape.length === 2 && name.startsWith('model.layers.')).map(([, shape]) => shape);
   const head = vocabSize * hiddenSize;
   const cached = 2 * layers * keyValueHeads * headDim * (live * Math.ceil(step.newTokens / PAGE) * PAGE + prompts * step.promptTokens);
-  const drawn = LOGITS * live * vocabSize;
+  const drawn = DRAWN * live * vocabSize;
   const prefilled = Math.max(PREFILL, step.promptTokens) * (4 * hiddenSize + 3 * intermediateSize + 3 * heads * headDim);
   // While the head, the last of the copies, is reordered, it is there once more; the cache comes after.
   const passing = Math.max(drawn, prefilled, decodingCopies ? head - cached : 0);
@@ -140,7 +140,7 @@ function updateParts(run: RunSizes, { limit, checkpoint }: Plan, trained: Traine
   const [vocabulary, hidden] = [trained.vocabulary, trained.hidden].map((shapes) => NUMBER * count(shapes)) as [number, number];
   const { batch, batches } = largestMicroBatch(limit, step);
   const activations = NUMBER * keptNumbers({ config, lora, attention, checkpoint }, batch);
-  const head = LOGITS * NUMBER * Math.min(headChunk, batch.prompts * batch.generations * batch.newTokens) * config.vocabSize;
+  const head = HEAD * NUMBER * Math.min(headRowsOf(config), batch.prompts * batch.generations * batch.newTokens) * config.vocabSize;
   const headWeights = NUMBER * config.vocabSize * config.hiddenSize;
   const freed = keyValueCache + Math.max(0, decodingCopies - (headWeights >= RETURNED ? headWeights : 0));
   const holes = (gradients: number) => measured.holes * activations + measured.leftBySampling * Math.min(activations + head, Math.max(0, freed - gradients));
@@ -154,7 +154,7 @@ function updateParts(run: RunSizes, { limit, checkpoint }: Plan, trained: Traine
 /** The largest micro-batch of an update whose groups are all alike, and how many there are. */
 export function largestMicroBatch(limit: Plan['limit'], step: StepShape): { batch: StepShape; batches: number } {
   const { prompts, generations, promptTokens, newTokens } = step;
-  const group = packedTokens({ ...step, prompts: 1 });
+  const group = promptTokens + generations * newTokens;
   const groups = Math.min(prompts, 'rows' in limit ? Math.floor(limit.rows / generations) : Math.floor(limit.tokens / group));
   if (groups >= 1) return { batch: { ...step, prompts: groups }, batches: Math.ceil(prompts / groups) };
   const fitting = 'rows' in limit ? limit.rows : Math.floor((limit.tokens - promptTokens) / newTokens);

@@ -1,6 +1,6 @@
 /**
  * What training keeps of a micro-batch until it has walked back, in numbers (docs/experiments.md has the count beside what
- * the allocator says). It follows what each op of model/layers.ts, model/packed-batch.ts and the fused ops of native/ saves
+ * the allocator says). It follows what each op of model/layers.ts, model/tree-attention.ts and the fused ops of native/ saves
  * in float32: the inputs of products, norms and the gated unit, and what attention needs.
  */
 import type { AttentionKernel } from '../model/attention.ts';
@@ -19,9 +19,9 @@ export interface KeptBy {
   checkpoint: boolean;
 }
 
-/** Packed tokens of a micro-batch: each prompt once, and all completions. */
+/** Packed tokens of a micro-batch: each prompt once, and all completions without their last token. */
 export function packedTokens({ prompts, generations, promptTokens, newTokens }: StepShape): number {
-  return prompts * (promptTokens + generations * newTokens);
+  return prompts * (promptTokens + generations * (newTokens - 1));
 }
 
 /** Numbers that a forward pass keeps, with one layer more: what the walk back has in hand. */
@@ -37,13 +37,24 @@ export function keptNumbers({ config, lora, attention, checkpoint }: KeptBy, bat
 function layerNumbers({ hiddenSize, intermediateSize, heads, keyValueHeads, headDim, norms, queryKeyNorm }: DecoderConfig, batch: StepShape): number {
   const normed = Object.keys(norms).length * hiddenSize;
   const headsNormed = queryKeyNorm === null ? 0 : (heads + keyValueHeads) * headDim;
-  // Of attention: the turned queries, its result by tree and by token.
-  return packedTokens(batch) * (2 * hiddenSize + normed + headsNormed + 3 * heads * headDim + 3 * intermediateSize);
+  // Of attention: the turned queries and its result.
+  return packedTokens(batch) * (2 * hiddenSize + normed + headsNormed + 2 * heads * headDim + 3 * intermediateSize);
 }
 
-/** Keys and values as attention takes them: of each completion behind its prompt, and for every query head where those share. */
-function attentionNumbers({ heads, keyValueHeads, headDim, attentionCap }: DecoderConfig, batch: StepShape, window: number | null, kernel: AttentionKernel): number {
-  const { prompts, generations, promptTokens, newTokens } = batch;
+/** Of attention besides queries and result: in one op keys, values and a number for each head and token; else see below. */
+function attentionNumbers(config: DecoderConfig, batch: StepShape, window: number | null, kernel: AttentionKernel): number {
+  const { heads, keyValueHeads, headDim, attentionCap } = config;
+  if (kernel === 'eager' || attentionCap !== null) return writtenOutNumbers(config, batch, window);
+  return packedTokens(batch) * (2 * keyValueHeads * headDim + heads);
+}
+
+/**
+ * Attention written out: its result by tree as well, the scores as weights (and before their cap), and keys and values of
+ * each completion behind its prompt, for every query head where those share.
+ */
+function writtenOutNumbers({ heads, keyValueHeads, headDim, attentionCap }: DecoderConfig, batch: StepShape, window: number | null): number {
+  const { prompts, generations, promptTokens } = batch;
+  const newTokens = batch.newTokens - 1;
   const seen = window === null ? promptTokens : Math.min(promptTokens, window - 1);
   // One key head for all query heads is a view; so are the heads that stand for themselves.
   const copies = keyValueHeads > 1 && heads > keyValueHeads;
@@ -51,9 +62,7 @@ function attentionNumbers({ heads, keyValueHeads, headDim, attentionCap }: Decod
   const rows = copies ? promptTokens + completed : promptTokens + generations * newTokens + completed;
   const keysAndValues = 2 * (copies ? heads : keyValueHeads) * headDim * rows;
   const scores = heads * (promptTokens ** 2 + newTokens * completed);
-  // Written out, the scores stay as weights, and before their cap.
-  const written = kernel === 'eager' || attentionCap !== null ? (attentionCap === null ? 1 : 2) * scores : 0;
-  return prompts * (keysAndValues + written);
+  return packedTokens(batch) * heads * headDim + prompts * (keysAndValues + (attentionCap === null ? 1 : 2) * scores);
 }
 
 /** Per token, of all adapted maps: A·x; under dropout what is left of x and its mask; under DoRA the product before it is grown. */
