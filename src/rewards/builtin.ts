@@ -2,6 +2,7 @@
 import { expected } from '../errors.ts';
 import { lengthReward } from './length.ts';
 import type { BatchReward, RewardFunction } from './reward.ts';
+import { taskReward } from './task.ts';
 
 /** One built-in reward as text names it. */
 export interface BuiltinReward {
@@ -24,6 +25,14 @@ export const builtinRewards: Readonly<Record<string, BuiltinReward>> = {
         throw expected('reward', 'to be written length:TARGET[:characters|tokens]', ['length', target, unit, ...rest].join(':'), 'as in `length:50`');
       }
       return lengthReward({ target: Number(target), unit });
+    },
+  },
+  task: {
+    usage: 'task',
+    summary: '1 for a completion that solves the task its row was made by, else 0',
+    make: (args) => {
+      if (args.length > 0) throw expected('reward', 'to be written task', ['task', ...args].join(':'), 'leave out what follows; the rows say which task it is');
+      return taskReward;
     },
   },
 };
