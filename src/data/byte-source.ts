@@ -15,12 +15,16 @@ export interface ByteSource {
 /** Pieces in which a text is read; a piece is all that is in memory of it. */
 const PIECE = 1 << 20;
 
-/** Opens a file on disk. */
-export async function fileSource(path: string): Promise<ByteSource> {
+/**
+ * Opens a file on disk.
+ *
+ * @param name what errors call it, where it is not its path
+ */
+export async function fileSource(path: string, name = path): Promise<ByteSource> {
   const handle = await open(path, 'r');
   const { size } = await handle.stat();
   return {
-    name: path,
+    name,
     size,
     read: async (start, end) => {
       const bytes = new Uint8Array(end - start);

@@ -96,8 +96,7 @@ function filesByName(listing: Listing, names: readonly string[], { split, config
   const configs = [...new Set(all.map((file) => file.config))];
   if (config !== null && !configs.includes(config)) refuseConfig(listing.where, configs.filter(Boolean), config);
   const own = config === null ? all : all.filter((file) => file.config === config);
-  const exact = own.filter(({ stem }) => stem === split);
-  const byName = exact.length > 0 ? exact : own.filter((file) => file.split === split);
+  const byName = own.filter((file) => file.stem === split || file.split === split);
   // Where no name says split, all files are one.
   const fitting = byName.length === 0 && split === 'train' && !own.some(({ isKeyword }) => isKeyword) ? own : byName;
   if (fitting.length === 0) throw noSplit(listing, split, [...new Set(own.map((file) => file.split))], config);

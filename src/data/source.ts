@@ -53,6 +53,12 @@ export interface RowStream {
 /** Rows that are all there, or rows that come one by one. */
 export type Dataset = { kind: 'rows'; rows: Row[] } | RowStream;
 
+/** One term of a split with its files. */
+interface Place {
+  term: SplitTerm;
+  files: readonly DataFile[];
+}
+
 /** How a dataset is opened. */
 export interface LoadSettings {
   /** Where files of the Hub are kept, in place of the folder that the environment names. */
@@ -76,8 +82,11 @@ export async function loadDataset(input: DatasetInput, settings: LoadSettings = 
   const spec: DatasetSpec = typeof input === 'string' ? { path: input } : input;
   assertFits(spec);
   if (spec.path.startsWith('task:')) return { kind: 'rows', rows: await finish(taskRows(spec.path), spec) };
-  const terms = parseSplit(spec.split ?? 'train');
-  const places = await Promise.all(terms.map(async (term) => ({ term, files: await filesOf(spec, term, settings) })));
+  const places: Place[] = [];
+  for (const term of parseSplit(spec.split ?? 'train')) {
+    if (spec.streaming) assertCounted(term);
+    places.push({ term, files: await filesOf(spec, term, settings) });
+  }
   if (spec.streaming) return { kind: 'stream', open: () => shapeRows(streamed(places, spec), spec), once: false, shuffleBuffer: spec.shuffleBuffer ?? 1 };
   const rows: Row[] = [];
   for (const { term, files } of places) for (const row of await readTerm(files, term, spec)) rows.push(row);
@@ -90,7 +99,7 @@ async function loadMixture({ mixture: parts, ...options }: MixtureSpec<DatasetIn
   const lists = loaded.flatMap(({ data, weight }) => (data.kind === 'rows' ? [{ rows: data.rows, weight }] : []));
   if (lists.length === loaded.length) return { kind: 'rows', rows: notEmpty(mixRows(lists, options), 'mixture') };
   if (options.rows !== undefined) throw expected('mixture', 'to be without `rows` where a part is streamed', options.rows, 'leave it out; `maxSteps` ends the run');
-  const streams = loaded.map(({ data }) => (data.kind === 'rows' ? { open: () => endless(data.rows), once: false } : data));
+  const streams = loaded.map(({ data }) => (data.kind === 'rows' ? { open: () => endless(data.rows, options.seed ?? 42), once: false } : data));
   return {
     kind: 'stream',
     open: () => mixStreams(streams.map(({ open }, i) => ({ rows: open(), weight: loaded[i]!.weight }))),
@@ -125,16 +134,18 @@ async function readTerm(files: readonly DataFile[], { slice, text }: SplitTerm, 
   return slice ? sliceRows(rows, slice, text) : rows;
 }
 
-async function* streamed(places: readonly { term: SplitTerm; files: readonly DataFile[] }[], spec: DatasetSpec): AsyncGenerator<Row> {
+/** The length of a stream is not known: its slices are counted from the beginning. */
+function assertCounted({ slice, text }: SplitTerm): void {
+  if ([slice?.from, slice?.to].some((end) => end && (end.percent || end.value < 0))) throw expected('split', 'to be a slice by row numbers from the beginning with `streaming`', text, 'write it as train[10:20]');
+}
+
+async function* streamed(places: readonly Place[], spec: DatasetSpec): AsyncGenerator<Row> {
   for (const { term, files } of places) {
-    const { slice, text } = term;
-    const end = slice && rowsNeeded(slice);
-    const from = slice?.from ?? { value: 0, percent: false };
-    if (slice && ((slice.to && end === null) || from.percent || from.value < 0)) throw expected('split', 'to be a slice by row numbers from the beginning with `streaming`', text, 'its length is not known: write it as train[10:20]');
+    const [from, to] = [term.slice?.from?.value ?? 0, term.slice?.to?.value ?? Infinity];
     let index = 0;
     for await (const row of rowsOf(files, fileColumns(spec))) {
-      if (index >= (end ?? Infinity)) break;
-      if (index++ >= from.value) yield row;
+      if (index >= to) break;
+      if (index++ >= from) yield row;
     }
   }
 }
@@ -160,7 +171,7 @@ async function filesOf(spec: DatasetSpec, { name: split }: SplitTerm, settings: 
     const listing = { where: path, names: await filesBelow(path), readText: (name: string) => readFile(join(path, name), 'utf8'), mend: 'name another folder' };
     return (await splitFiles(listing, choice)).map((name) => onDisk(join(path, name)));
   }
-  if (!info && !isPattern(path) && extname(path) === '' && /^[\w.-]+\/[\w.-]+(@|$)/.test(path)) {
+  if (!info && /^\w[\w.-]*\/\w[\w.-]*(@|$)/.test(path) && !/\.[a-z]{2,8}$/i.test(path)) {
     const { hubFiles } = await import('./hub-dataset.ts');
     return hubFiles(path, choice, { ...settings, streaming: spec.streaming ?? false });
   }
