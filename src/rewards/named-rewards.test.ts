@@ -76,3 +76,12 @@ test('built-ins are written name:arguments', async () => {
     assert.throws(() => namedRewards([text]), InputError, text);
   }
 });
+
+test('the reward of tasks asks the row which task it is', async () => {
+  const [spec] = namedRewards(['task']);
+  assert.equal(spec!.name, 'task');
+  const row = { task: 'sort', prompt: 'Sort 2 1', answer: '1 2' };
+  const score = (text: string) => (spec!.fn as ReturnType<typeof lengthReward>)({ completion: { text }, row } as unknown as Parameters<ReturnType<typeof lengthReward>>[0]);
+  assert.deepEqual([await score('1 2'), await score('2 1')], [1, 0]);
+  assert.throws(() => namedRewards(['task:sort']), { name: 'InputError', message: /to be written task, got "task:sort"/ });
+});
