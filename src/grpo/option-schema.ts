@@ -87,10 +87,10 @@ const work = {
     written: 'callback[]',
   }),
   cacheDir: option(z.string().min(1).nullable().default(null), {
-    meaning: 'Where fetched models are kept',
+    meaning: 'Where fetched models and datasets are kept',
     byDefault: '`$TSRL_CACHE`, else `tsrl` in the user cache folder; for the Hub the cache of Python',
   }),
-  seed: option(whole(0).default(42), { meaning: 'The only source of randomness' }),
+  seed: option(whole(0).default(42), { meaning: 'The only source of randomness; which rows a dataset holds is drawn from its own seeds' }),
 };
 
 const size = {
@@ -121,7 +121,7 @@ const size = {
     meaning: 'Passes over the dataset; an epoch visits every row once; null leaves the end to `maxSteps`',
   }),
   shuffleDataset: option(z.boolean().default(true), {
-    meaning: 'Visits the rows in an order drawn from `seed` and the epoch; async iterables come as they come',
+    meaning: 'Visits the rows in an order drawn from `seed` and the epoch; streams come as they come, or through their `shuffleBuffer`',
   }),
 };
 
