@@ -1,7 +1,8 @@
 /** Rows from Parquet, one row group in memory at a time. */
-import type { AsyncBuffer, DecodedArray, FileMetaData } from 'hyparquet';
+import type { DecodedArray, FileMetaData, RowGroup, SchemaTree } from 'hyparquet';
 import { expected, FileFormatError, TsrlError } from '../errors.ts';
 import type { ByteSource } from './byte-source.ts';
+import { readChunks, readPart } from './parquet-chunks.ts';
 import { converterOf, plainSchema, UnreadableValue } from './parquet-values.ts';
 import { withOrigin } from './row.ts';
 import type { Row } from './row.ts';
@@ -13,8 +14,8 @@ interface Column {
 }
 
 const loadLibrary = async () => {
-  const [library, { compressors }] = await Promise.all([import('hyparquet'), import('hyparquet-compressors')]);
-  return { ...library, compressors };
+  const [library, { compressors }, { parquetHeader }] = await Promise.all([import('hyparquet'), import('hyparquet-compressors'), import('hyparquet/src/column.js')]);
+  return { ...library, compressors, parquetHeader };
 };
 type Library = Awaited<ReturnType<typeof loadLibrary>>;
 
@@ -27,30 +28,20 @@ type Library = Awaited<ReturnType<typeof loadLibrary>>;
  */
 export async function* parquetRows(source: ByteSource, columns: readonly string[] | null = null): AsyncGenerator<Row> {
   const library = await loadLibrary();
-  const buffer = asyncBuffer(source);
-  const metadata = await readable(source, () => library.parquetMetadataAsync(buffer, { geoparquet: false, initialFetchSize: 1 << 16 }));
-  const wanted = wantedColumns(source, library, metadata, columns);
-  metadata.schema = plainSchema(library.parquetSchema(metadata), metadata.schema);
+  const footer = { byteLength: source.size, slice: (start: number, end = source.size) => readPart(source, { start, end }) };
+  const { metadata, tree } = await readable(source, async () => {
+    const metadata = await library.parquetMetadataAsync(footer, { geoparquet: false, initialFetchSize: 1 << 16 });
+    return { metadata, tree: library.parquetSchema(metadata) };
+  });
+  const wanted = wantedColumns(source, tree, columns);
+  metadata.schema = plainSchema(tree, metadata.schema);
   let first = 0;
   for (const [number, group] of metadata.row_groups.entries()) {
     const count = Number(group.num_rows);
-    const values = await readable(source, () => readGroup(library, buffer, metadata, first, count, wanted), `row group ${number}`);
+    const values = await readable(source, () => readGroup(library, source, metadata, group, first, wanted), `row group ${number}`);
     for (let i = 0; i < count; i++) yield withOrigin(rowOf(source, wanted, values, first + i, i), { file: source.name, unit: 'row', number: first + i });
     first += count;
   }
-}
-
-/** The library's view of the bytes; a part outside the file is the file's fault. */
-function asyncBuffer(source: ByteSource): AsyncBuffer {
-  return {
-    byteLength: source.size,
-    slice: async (start, end = source.size) => {
-      if (!(start >= 0 && start <= end && end <= source.size)) throw new RangeError(`bytes ${start} to ${end} of ${source.size}`);
-      const bytes = await source.read(start, end);
-      if (bytes.length !== end - start) throw new RangeError(`${bytes.length} bytes in place of ${end - start}`);
-      return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
-    },
-  };
 }
 
 /** Runs the library, whose complaints about a damaged file are of many kinds. */
@@ -68,9 +59,9 @@ function damage({ name: file }: ByteSource, cause: unknown, where: string): unkn
   return new FileFormatError(`Expected \`${file}\` to be a whole Parquet file, got a fault in ${where} (${cause.message}); fetch or write it again.`, { file, where }, { cause });
 }
 
-function wantedColumns(source: ByteSource, { parquetSchema }: Library, metadata: FileMetaData, columns: readonly string[] | null): Column[] {
-  const { children } = parquetSchema(metadata);
+function wantedColumns(source: ByteSource, { children }: SchemaTree, columns: readonly string[] | null): Column[] {
   const names = children.map(({ element }) => element.name);
+  if (columns?.length === 0 || names.length === 0) throw expected('columns', 'to name at least one column', columns ?? [], `choose from those of ${source.name}: ${names.join(', ')}`);
   return (columns ?? names).map((name) => {
     const node = children[names.indexOf(name)];
     if (!node) throw expected('dataset', `to have the column \`${name}\``, names, `name one that ${source.name} has`);
@@ -83,13 +74,16 @@ function wantedColumns(source: ByteSource, { parquetSchema }: Library, metadata:
 }
 
 /** Decoded values of each wanted column, [rows of the group]. */
-async function readGroup(library: Library, file: AsyncBuffer, metadata: FileMetaData, first: number, count: number, wanted: readonly Column[]): Promise<DecodedArray[]> {
+async function readGroup(library: Library, source: ByteSource, metadata: FileMetaData, group: RowGroup, first: number, wanted: readonly Column[]): Promise<DecodedArray[]> {
+  const count = Number(group.num_rows);
   if (count === 0) return [];
-  const chunks = new Map<string, DecodedArray[]>(wanted.map(({ name }) => [name, []]));
+  const columns = wanted.map(({ name }) => name);
+  const file = await readChunks(source, group, columns, library.parquetHeader);
+  const chunks = new Map<string, DecodedArray[]>(columns.map((name) => [name, []]));
   await library.parquetRead({
     file,
     metadata,
-    columns: wanted.map(({ name }) => name),
+    columns,
     rowStart: first,
     rowEnd: first + count,
     compressors: library.compressors,
@@ -97,7 +91,7 @@ async function readGroup(library: Library, file: AsyncBuffer, metadata: FileMeta
     parsers: { timestampFromNanoseconds: (nanos) => nanos },
     onChunk: ({ columnName, columnData }) => void chunks.get(columnName)!.push(columnData),
   });
-  return wanted.map(({ name }) => {
+  return columns.map((name) => {
     const parts = chunks.get(name)!;
     const values = parts.length === 1 ? parts[0]! : parts.flatMap((part) => Array.from(part as ArrayLike<unknown>));
     if (values.length !== count) throw new Error(`column ${name} has ${values.length} values for ${count} rows`);
