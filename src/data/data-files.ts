@@ -62,10 +62,11 @@ async function cardFiles(listing: Listing, names: readonly string[], { split, co
   if (!listing.names.includes('README.md')) return null;
   const configs = cardConfigs(await listing.readText('README.md'), posix.join(listing.where, 'README.md'));
   if (configs.length === 0) return null;
-  const { name, splits } = chooseConfig(listing, configs, config);
+  const { name, splits, folder } = chooseConfig(listing, configs, config);
+  if (splits.size === 0) return filesByName(listing, names.filter((file) => file.startsWith(folder)), { split, config: null, files: null });
   const patterns = splits.get(split);
   if (!patterns) throw noSplit(listing, split, [...splits.keys()], name);
-  const found = names.filter((file) => patterns.some((pattern) => fitsPattern(pattern.replace(/^\.?\//, ''), file)));
+  const found = names.filter((file) => patterns.some((pattern) => fitsPattern(folder + pattern.replace(/^\.?\//, ''), file)));
   if (found.length === 0) throw expected('dataset', `to have the files ${patterns.join(', ')} that its README names`, names, 'name others with `files`');
   return found;
 }

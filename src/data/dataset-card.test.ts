@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cardConfigs } from './dataset-card.ts';
 
-const plain = (readme: string): unknown => cardConfigs(readme, 'README.md').map(({ splits, ...config }) => ({ ...config, splits: Object.fromEntries(splits) }));
+const plain = (readme: string): unknown => cardConfigs(readme, 'README.md').map(({ splits, folder, ...config }) => ({ ...config, ...(folder === '' ? {} : { folder }), splits: Object.fromEntries(splits) }));
 
 test('the front matter of a dataset with two configurations', () => {
   const readme = `---
@@ -45,7 +45,8 @@ test('the other ways to name files', () => {
   assert.deepEqual(configs('  - config_name: default\n    data_files: "posts.csv"'), [{ name: 'default', isDefault: true, splits: { train: ['posts.csv'] } }]);
   assert.deepEqual(configs('- data_files:\n  - a.csv\n  - b.csv'), [{ name: 'default', isDefault: true, splits: { train: ['a.csv', 'b.csv'] } }]);
   assert.deepEqual(configs('- config_name: x\n  data_files:\n    train: a.csv\n    test: b.csv'), [{ name: 'x', isDefault: false, splits: { train: ['a.csv'], test: ['b.csv'] } }]);
-  assert.deepEqual(configs('- config_name: x\n  data_dir: sub/'), [{ name: 'x', isDefault: false, splits: { train: ['sub/**'] } }]);
+  assert.deepEqual(configs('- config_name: x\n  data_dir: sub/'), [{ name: 'x', isDefault: false, folder: 'sub/', splits: {} }]);
+  assert.deepEqual(configs('- config_name: x\n  data_dir: ./sub\n  data_files: a.csv'), [{ name: 'x', isDefault: false, folder: 'sub/', splits: { train: ['a.csv'] } }]);
 });
 
 test('no front matter, no configs, configs without files', () => {

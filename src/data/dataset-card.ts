@@ -8,8 +8,10 @@ import { FileFormatError } from '../errors.ts';
 export interface DatasetConfig {
   name: string;
   isDefault: boolean;
-  /** Split → patterns of file names. */
+  /** Split → patterns of file names; empty where the names in `folder` say it. */
   splits: Map<string, string[]>;
+  /** The folder of its files; '' = the top. */
+  folder: string;
 }
 
 interface Line {
@@ -35,11 +37,10 @@ export function cardConfigs(readme: string, file: string): DatasetConfig[] {
   return entries.flatMap((entry) => {
     if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) return [];
     const { config_name: name = 'default', data_files: files = null, data_dir: folder = null } = entry;
-    const inFolder = (pattern: string): string => (typeof folder === 'string' ? `${folder.replace(/\/$/, '')}/${pattern}` : pattern);
     const splits = splitsOf(files);
-    if (typeof folder === 'string' && splits.size === 0) splits.set('train', ['**']);
-    if (splits.size === 0) return [];
-    return [{ name: String(name), isDefault: name === 'default' || entry['default'] === 'true', splits: new Map([...splits].map(([split, patterns]) => [split, patterns.map(inFolder)])) }];
+    if (splits.size === 0 && typeof folder !== 'string') return [];
+    const place = typeof folder === 'string' ? folder.replace(/^\.?\//, '').replace(/\/?$/, '/') : '';
+    return [{ name: String(name), isDefault: name === 'default' || entry['default'] === 'true', splits, folder: place }];
   });
 }
 

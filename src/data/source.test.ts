@@ -40,7 +40,9 @@ before(async () => {
     'configs/socratic/validation/0000.jsonl': '{"q":"v"}\n',
     'nosplit/a.jsonl': '{"q":"a"}\n',
     'nosplit/b.jsonl': '{"q":"b"}\n',
-    'card/README.md': '---\nconfigs:\n- config_name: easy\n  data_files:\n  - split: train\n    path: rows/e*\n- config_name: hard\n  data_files:\n  - split: train\n    path: "rows/h*"\n  - split: dev\n    path: rows/none*\n---\n',
+    'card/README.md': '---\nconfigs:\n- config_name: easy\n  data_files:\n  - split: train\n    path: rows/e*\n- config_name: hard\n  data_files:\n  - split: train\n    path: "rows/h*"\n  - split: dev\n    path: rows/none*\n- config_name: apart\n  data_dir: apart\n---\n',
+    'card/apart/train.jsonl': '{"q":"p"}\n',
+    'card/apart/test.jsonl': '{"q":"t"}\n',
     'card/rows/e1.jsonl': '{"q":"e"}\n',
     'card/rows/h1.jsonl': '{"q":"h"}\n',
   });
@@ -99,7 +101,8 @@ test('configurations by folder and by README', async () => {
   await assert.rejects(letters('configs'), { name: 'InputError', message: /`config` to be one of .*: 'main', 'socratic'/ });
   await assert.rejects(letters('configs', { config: 'all' }), { name: 'InputError', message: /'main', 'socratic', got "all"/ });
   assert.equal(await letters('card', { config: 'hard' }), 'h');
-  await assert.rejects(letters('card'), { name: 'InputError', message: /'easy', 'hard', got null; name one, as in `config: 'easy'`/ });
+  assert.equal(await letters('card', { config: 'apart', split: 'train+test' }), 'pt');
+  await assert.rejects(letters('card'), { name: 'InputError', message: /'easy', 'hard', 'apart', got null; name one, as in `config: 'easy'`/ });
   await assert.rejects(letters('card', { config: 'easy', split: 'test' }), { name: 'InputError', message: /configuration easy has: train/ });
   await assert.rejects(letters('card', { config: 'hard', split: 'dev' }), { name: 'InputError', message: /the files rows\/none\*/ });
 });
