@@ -49,6 +49,20 @@ test('rows held out are never drawn; a mixture keeps its shares', async () => {
   assert.deepEqual([mixed.length, mixed.filter((id) => id === undefined).length], [8, 2]);
 });
 
+test('a run that ends within a stream lets go of it', async () => {
+  let open = false;
+  async function* endless(): AsyncGenerator<{ prompt: string }> {
+    open = true;
+    try {
+      for (;;) yield { prompt: 'a' };
+    } finally {
+      open = false;
+    }
+  }
+  const steps = await drawn('ends', 'prompt', { dataset: endless(), maxSteps: 1 });
+  assert.deepEqual([steps, open], [[['a', 'a']], false]);
+});
+
 test('a prompt that cannot be used is named by its file and line before the first step', async () => {
   const file = join(folder, 'bad.jsonl');
   writeFileSync(file, '{"prompt":"a"}\n\n{"prompt":"b"}\n{"prompt":""}\n{"prompt":"c"}\n');

@@ -113,12 +113,15 @@ function noSplit({ where }: Listing, split: string, splits: readonly string[], c
 
 /** A download that was cut leaves shards out; training on the rest would go unnoticed. */
 function assertWholeShards({ where }: Listing, found: readonly string[]): void {
-  for (const name of found) {
+  const there = new Set(found);
+  const sets = new Map(found.flatMap((name) => {
     const [, start, , count] = shard.exec(posix.basename(name, extname(name))) ?? [];
-    if (start === undefined) continue;
+    return start === undefined ? [] : [[`${posix.dirname(name)}/${start}-of-${count}`, { name, start, count }]];
+  }));
+  for (const { name, start, count } of sets.values()) {
     const shards = Array.from({ length: Number(count) }, (_, i) => posix.join(posix.dirname(name), `${start}-${String(i).padStart(5, '0')}-of-${count}${extname(name)}`));
-    const missing = shards.filter((one) => !found.includes(one));
-    if (missing.length > 0 && shards.length <= 100_000) throw expected('dataset', `to hold all ${shards.length} parts of ${start} in ${where}`, `it without ${list(missing)}`, 'fetch them, or name those that are meant with `files`');
+    const missing = shards.filter((one) => !there.has(one));
+    if (missing.length > 0) throw expected('dataset', `to hold all ${shards.length} parts of ${start} in ${where}`, `it without ${list(missing)}`, 'fetch them, or name those that are meant with `files`');
   }
 }
 

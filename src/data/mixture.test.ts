@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { all } from '../../test/bytes-source.ts';
 import { heldOutSide, trainTestSplit } from './held-out.ts';
+import type { GrpoOptions } from '../grpo/option-schema.ts';
 import { mixRows, mixStreams, mixture } from './mixture.ts';
 import { createRounds, createStreamRounds } from './stream.ts';
 import type { Rounds, RoundState } from './stream.ts';
 import type { Row } from './row.ts';
+import { countdown } from './tasks/countdown.ts';
 
 const part = (name: string, n: number): Row[] => Array.from({ length: n }, (_, i) => ({ name, i }));
 const count = (rows: readonly Row[], name: string): number => rows.filter((row) => row['name'] === name).length;
@@ -95,4 +97,15 @@ test('a dataset in two: rows at once, a path or description when it is read', ()
   assert.deepEqual(trainTestSplit('posts.jsonl', { testSize: 5, seed: 1 }).test, { path: 'posts.jsonl', testSize: 5, splitSeed: 1, part: 'test' });
   assert.deepEqual(trainTestSplit({ path: 'org/name', split: 'train' }, { testSize: 5 }).train, { path: 'org/name', split: 'train', testSize: 5, splitSeed: 42, part: 'train' });
   assert.throws(() => trainTestSplit(streamOf(rows), { testSize: 1 }), { name: 'InputError', message: /rows in an array, a path/ });
+});
+
+test('the parts of a recipe fit its types: held-out rows, tasks, mixtures, functions', () => {
+  const { train } = trainTestSplit({ path: 'openai/gsm8k', config: 'main', columns: { prompt: 'question' } }, { testSize: 30 });
+  const dataset: GrpoOptions['dataset'] = mixture([
+    { dataset: train, weight: 0.6 },
+    { dataset: countdown({ count: 5 }), weight: 0.2 },
+    { dataset: mixture([{ dataset: 'task:copy?count=5', weight: 1 }]), weight: 0.1 },
+    { dataset: { path: 'a', files: ['*.csv'] as const, filter: ({ q }) => q !== null, map: async (row, i) => ({ ...row, i }) }, weight: 0.1 },
+  ]);
+  assert.equal('mixture' in dataset && dataset.mixture.length, 4);
 });

@@ -2,10 +2,11 @@
 import { expected } from '../errors.ts';
 import { epochOrder } from './order.ts';
 import type { Row } from './row.ts';
+import type { DatasetInput } from './source.ts';
 
 /** One dataset of a mixture. */
-export interface MixturePart<D> {
-  dataset: D;
+export interface MixturePart {
+  dataset: DatasetInput;
   /** Its share is this over the sum of all; 0.7 and 0.3 are fractions. */
   weight: number;
 }
@@ -19,8 +20,8 @@ export interface MixtureOptions {
 }
 
 /** A mixture as the option `dataset` takes it. */
-export interface MixtureSpec<D> extends MixtureOptions {
-  mixture: readonly MixturePart<D>[];
+export interface MixtureSpec extends MixtureOptions {
+  mixture: readonly MixturePart[];
 }
 
 /**
@@ -28,7 +29,7 @@ export interface MixtureSpec<D> extends MixtureOptions {
  *
  * @throws InputError for no parts, and for weights that are not above 0
  */
-export function mixture<D>(parts: readonly MixturePart<D>[], options: MixtureOptions = {}): MixtureSpec<D> {
+export function mixture(parts: readonly MixturePart[], options: MixtureOptions = {}): MixtureSpec {
   assertWeights(parts);
   return { mixture: parts, ...options };
 }

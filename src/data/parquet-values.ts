@@ -9,7 +9,7 @@
  *     date                     text: "2024-01-31"
  *     time                     text: "23:59:59.5"
  *     timestamp                text: "2024-01-31T23:59:59.5", with a Z behind it where it is in UTC
- *     JSON                     the value it holds
+ *     JSON, UUID               the value it holds, its usual text
  *     list, struct, map        array, object, object with text keys
  *     other bytes              Uint8Array
  *     null                     null
@@ -42,7 +42,7 @@ export function converterOf(node: SchemaTree): Convert {
   const inner = children[0]!;
   if (kind === 'LIST' && children.length === 1 && inner.element.repetition_type === 'REPEATED') {
     const element = converterOf(inner.children.length === 1 ? inner.children[0]! : { ...inner, element: { ...inner.element, repetition_type: 'OPTIONAL' } });
-    return orNull((value) => Array.from(value as ArrayLike<unknown>, element));
+    return orNull((value) => Array.from(value as ArrayLike<unknown>, (one) => element(one)));
   }
   if (kind === 'MAP' && children.length === 1 && inner.children.length === 2) {
     const convert = converterOf(inner.children[1]!);
@@ -112,7 +112,8 @@ function safeInteger(value: bigint): number {
   throw new UnreadableValue(`the whole number ${value}, which is beyond 2^53 − 1`, 'write the column as text, or choose the other columns with `columns`');
 }
 
-function utf8(bytes: Uint8Array): string {
+/** Text, which must be UTF-8. */
+export function utf8(bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes);
   } catch {

@@ -3,7 +3,7 @@ import type { DecodedArray, FileMetaData, RowGroup, SchemaTree } from 'hyparquet
 import { expected, FileFormatError, TsrlError } from '../errors.ts';
 import type { ByteSource } from './byte-source.ts';
 import { readChunks, readPart } from './parquet-chunks.ts';
-import { converterOf, plainSchema, UnreadableValue } from './parquet-values.ts';
+import { converterOf, plainSchema, UnreadableValue, utf8 } from './parquet-values.ts';
 import { withOrigin } from './row.ts';
 import type { Row } from './row.ts';
 
@@ -88,7 +88,7 @@ async function readGroup(library: Library, source: ByteSource, metadata: FileMet
     rowEnd: first + count,
     compressors: library.compressors,
     utf8: false,
-    parsers: { timestampFromNanoseconds: (nanos) => nanos },
+    parsers: { timestampFromNanoseconds: (nanos) => nanos, stringFromBytes: utf8 },
     onChunk: ({ columnName, columnData }) => void chunks.get(columnName)!.push(columnData),
   });
   return columns.map((name) => {

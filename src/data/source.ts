@@ -37,7 +37,7 @@ export interface DatasetSpec extends Shape, Partial<HeldOut> {
 }
 
 /** What the option `dataset` may be. */
-export type DatasetInput = string | Iterable<Row> | AsyncIterable<Row> | DatasetSpec | MixtureSpec<DatasetInput>;
+export type DatasetInput = string | Iterable<Row> | AsyncIterable<Row> | DatasetSpec | MixtureSpec;
 
 /** Rows that come one by one. */
 export interface RowStream {
@@ -93,7 +93,7 @@ export async function loadDataset(input: DatasetInput, settings: LoadSettings = 
   return { kind: 'rows', rows: await finish(rows, spec) };
 }
 
-async function loadMixture({ mixture: parts, ...options }: MixtureSpec<DatasetInput>, settings: LoadSettings): Promise<Dataset> {
+async function loadMixture({ mixture: parts, ...options }: MixtureSpec, settings: LoadSettings): Promise<Dataset> {
   assertWeights(parts);
   const loaded = await Promise.all(parts.map(async ({ dataset, weight }) => ({ data: await loadDataset(dataset, settings), weight })));
   const lists = loaded.flatMap(({ data, weight }) => (data.kind === 'rows' ? [{ rows: data.rows, weight }] : []));
@@ -178,7 +178,7 @@ async function filesOf(spec: DatasetSpec, { name: split }: SplitTerm, settings: 
   for (const [option, value] of Object.entries({ config: spec.config, files: spec.files })) {
     if (value !== undefined) throw expected(option, 'to be left out for files that are named', value, 'remove it');
   }
-  if (split !== 'train') throw expected('split', 'to be `train` for files that are named', split, `name the files of that split, or the folder that holds them`);
+  if (split !== 'train') throw expected('split', 'to be `train` for files that are named', split, 'name the files of that split, or the folder that holds them');
   if (info) return [onDisk(path)];
   if (!isPattern(path)) throw new NotFoundError(`Expected \`dataset\` to be a path that exists, got "${path}"; check the path (in a recipe it is relative to the recipe file).`, { path });
   const { root, rest } = patternRoot(path);
@@ -194,7 +194,10 @@ function onDisk(name: string): DataFile {
 
 /** Paths of all files below a folder, with slashes; hidden ones are none of the data. */
 async function filesBelow(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true, recursive: true }).catch(() => []);
+  const entries = await readdir(folder, { withFileTypes: true, recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return [];
+    throw error;
+  });
   // Files of a cache are links.
   const paths = entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name));
   const start = join(folder, 'x').length - 1;

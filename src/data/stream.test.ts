@@ -155,6 +155,23 @@ describe('rounds of a stream', () => {
     assert.deepEqual((await all(streamRounds(6, { shuffle: false }, 4))).flatMap(({ indices }) => indices), [0, 1, 2, 3, 4, 5]);
   });
 
+  test('closing lets go of the source, wherever it stands', async () => {
+    let open = 0;
+    async function* counted(): AsyncGenerator<Row> {
+      open += 1;
+      try {
+        yield* stream(10);
+      } finally {
+        open -= 1;
+      }
+    }
+    const rounds = createStreamRounds({ open: counted, once: false, shuffleBuffer: 3 }, { roundSize: 2, seed: 1, shuffle: true, epochs: 2 });
+    await rounds.next();
+    assert.equal(open, 1);
+    await rounds.close();
+    assert.equal(open, 0);
+  });
+
   test('an error of the source comes through', async () => {
     await assert.rejects(createStreamRounds({ open: broken, once: true, shuffleBuffer: 1 }, { roundSize: 2, seed: 1, shuffle: false, epochs: 1 }).next(), { message: 'gone' });
   });

@@ -30,6 +30,8 @@ export interface Rounds {
   readonly totalRounds: number;
   /** Where the rounds stand, after the last `next`. */
   state(): RoundState;
+  /** Lets go of what a stream holds open. */
+  close(): Promise<void>;
 }
 
 /** How rows are cut into rounds. */
@@ -77,6 +79,7 @@ export function createRounds(rows: readonly Row[], { roundSize, seed, shuffle, e
   return {
     totalRounds,
     state: () => ({ epoch, position }),
+    close: async () => {},
     next: async () => {
       if (drawn() >= totalRounds) return null;
       const indices = take();
@@ -145,6 +148,7 @@ export function createStreamRounds(stream: Pick<RowStream, 'open' | 'once' | 'sh
   return {
     totalRounds: Infinity,
     state: () => ({ epoch, position }),
+    close: async () => void (await rows.return(undefined)),
     next: async () => {
       const round: Round['rows'] = [];
       while (round.length < roundSize) {

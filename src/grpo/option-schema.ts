@@ -17,11 +17,11 @@ const datasetSpec = z.strictObject({
   path: z.string().min(1),
   config: z.string().min(1).optional(),
   split: z.string().min(1).optional(),
-  files: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).optional(),
+  files: z.union([z.string().min(1), z.array(z.string().min(1)).min(1).readonly()]).optional(),
   testSize: positive().optional(),
   splitSeed: whole(0).optional(),
   part: z.enum(['train', 'test']).optional(),
-  columns: z.union([z.array(z.string()), z.record(z.string(), z.string())]).optional(),
+  columns: z.union([z.array(z.string()).readonly(), z.record(z.string(), z.string()).readonly()]).optional(),
   map: functionOf<(row: Row, index: number) => Row | Promise<Row>>().optional(),
   filter: functionOf<(row: Row, index: number) => boolean | Promise<boolean>>().optional(),
   streaming: z.boolean().optional(),
@@ -29,7 +29,10 @@ const datasetSpec = z.strictObject({
 });
 
 const mixtureSpec = z.strictObject({
-  mixture: z.array(z.strictObject({ dataset: z.lazy((): z.ZodType<DatasetInput> => datasetInput as z.ZodType<DatasetInput>), weight: positive() })).min(1),
+  mixture: z
+    .array(z.strictObject({ dataset: z.lazy((): z.ZodType<DatasetInput, DatasetInput> => datasetInput as z.ZodType<DatasetInput, DatasetInput>), weight: positive() }))
+    .min(1)
+    .readonly(),
   rows: whole(1).optional(),
   seed: whole(0).optional(),
 });
