@@ -7,7 +7,8 @@
  *     models--org--name/snapshots/<commit>/<file> relative links to blobs; copies where the disk has no links
  *     models--org--name/.no_exist/<commit>/<file> empty: the repository has no such file at that commit
  *
- * A dataset's folder is called `datasets--org--name`. A file appears under its name by a rename when it is whole, so that processes need no lock to share the folder.
+ * A dataset's folder is called `datasets--org--name`, and has the names of all its files in `.listings/<commit>.json`, which is
+ * ours alone. A file appears under its name by a rename when it is whole, so that processes need no lock to share the folder.
  */
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
