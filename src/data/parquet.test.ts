@@ -32,7 +32,7 @@ for (const name of ['none', 'snappy', 'gzip', 'brotli', 'zstd', 'lz4', 'plain', 
   });
 }
 
-for (const name of ['delta', 'kinds', 'kinds-old', 'pandas']) {
+for (const name of ['delta', 'nulls', 'kinds', 'kinds-old', 'pandas']) {
   test(`every kind of value and encoding as Python reads it: ${name}`, async () => {
     assert.deepEqual(asJson(await read(name)), written(name));
   });
