@@ -7,6 +7,7 @@ import type { DatasetInput } from '../data/source.ts';
 import type { Row } from '../data/row.ts';
 import type { Rewards } from '../rewards/reward.ts';
 import { optimiser } from './optimiser-options.ts';
+import { memorySize } from './memory-size.ts';
 import { functionOf, later, laterList, notNegative, objectOf, option, orAuto, positive, share, whole } from './option-fields.ts';
 import type { Callback, PromptFunction } from './option-types.ts';
 
@@ -122,6 +123,13 @@ const size = {
   }),
   numTrainEpochs: option(positive().nullable().default(1), {
     meaning: 'Passes over the dataset; an epoch visits every row once; null leaves the end to `maxSteps`',
+  }),
+  maxMemory: option(z.union([whole(1), z.string().regex(memorySize)]).nullable().default(null), {
+    meaning:
+      "Memory that the process may take at its peak, in bytes or as in `'8GB'`: `maxConcurrentRollouts`, `microBatch` and `gradientCheckpointing` are chosen to stay below it where they are `'auto'`, decoding goes without its copies of the weights where it must, and a run that cannot stay below is refused before its weights are read",
+    written: 'integer | text | null',
+    wanted: "to be a number of bytes, or a size such as '8GB' or '900MiB'",
+    byDefault: 'what the machine can give',
   }),
   shuffleDataset: option(z.boolean().default(true), {
     meaning: 'Visits the rows in an order drawn from `seed` and the epoch; streams come as they come, or through their `shuffleBuffer`',
@@ -269,7 +277,6 @@ const notYet = {
   rewardReplayFraction: later(0.1),
   supervision: later('outcome'),
   isolate: later(false),
-  maxMemory: later(null),
   reportTo: laterList(),
   resume: later(false),
 };

@@ -30,7 +30,7 @@ test('every default is written out, as docs/options.md has it', () => {
     model: './m', tokenizer: null, dataset: base.dataset, prompt: 'prompt', outputDir: null, device: 'auto', dtype: 'auto',
     attention: 'auto', callbacks: [], cacheDir: null, seed: 42,
     numGenerations: 8, promptsPerStep: 4, microBatch: 'auto', stepsPerGeneration: 1, numIterations: 1, maxSteps: null,
-    numTrainEpochs: 1, shuffleDataset: true,
+    numTrainEpochs: 1, maxMemory: null, shuffleDataset: true,
     maxPromptLength: null, promptTooLong: 'error', maxCompletionLength: 512, minCompletionLength: 0, temperature: 1, topP: 1,
     topK: 0, minP: null, repetitionPenalty: 1, stopStrings: [], addSpecialTokens: true, chatTemplateKwargs: {},
     maxConcurrentRollouts: 'auto', threads: null,

@@ -10,7 +10,7 @@ import type { ResolvedOptions } from './options.ts';
 import type { Prompt } from './types.ts';
 
 /** What reading a prompt needs to know. */
-export interface PromptSettings extends Pick<ResolvedOptions, 'prompt' | 'promptTooLong' | 'addSpecialTokens' | 'chatTemplateKwargs'> {
+export interface PromptSettings extends Pick<ResolvedOptions, 'prompt' | 'promptTooLong' | 'maxPromptLength' | 'addSpecialTokens' | 'chatTemplateKwargs'> {
   tokenizer: Tokenizer;
   /** Most tokens a prompt may have. */
   limit: number;
