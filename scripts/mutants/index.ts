@@ -1,5 +1,6 @@
 /** Faults that a trainer plausibly has. */
 import { adapters } from './adapters.ts';
+import { data } from './data.ts';
 import { estimate } from './estimate.ts';
 import { advantages, loss } from './loss.ts';
 import type { Mutant } from './mutant.ts';
@@ -10,4 +11,4 @@ import { sampling } from './sampling.ts';
 import { optimisation, update } from './update.ts';
 
 /** Every fault. */
-export const mutants: readonly Mutant[] = [...advantages, ...loss, ...update, ...optimisation, ...optimizers, ...adapters, ...sampling, ...rewards, ...codeAndJudge, ...estimate];
+export const mutants: readonly Mutant[] = [...advantages, ...loss, ...update, ...optimisation, ...optimizers, ...adapters, ...sampling, ...rewards, ...codeAndJudge, ...estimate, ...data];

@@ -14,7 +14,7 @@ const own: Flags = {
 
 /** The text of `tsrl grpo --help`. */
 export function help(): string {
-  return `tsrl grpo --model REF --dataset FILE --reward NAME|FILE.ts … [--key value …]
+  return `tsrl grpo --model REF --dataset PATH|ORG/NAME|TASK --reward NAME|FILE.ts … [--key value …]
 
 Runs GRPO without a recipe. A reward is built in (length:50) or the default export of a file, and is named after it.
 Built in, with their parameters in docs/rewards-library.md: ${Object.keys(builtinRewards).join(', ')}.

@@ -61,6 +61,7 @@ export async function dryRun(input: GrpoOptions, { stream = process.stderr }: Ru
     };
   } finally {
     freeRun(run);
+    await run.rounds.close();
   }
 }
 

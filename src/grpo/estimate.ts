@@ -57,7 +57,7 @@ export interface EstimateSettings {
  */
 export async function estimateRun(input: GrpoOptions, { completionTokens = null, onMessage = () => {}, measure = probe }: EstimateSettings = {}): Promise<RunEstimate> {
   const { options } = resolveOptions(input);
-  const dataset = await openDataset(options);
+  const dataset = await openDataset(options, onMessage);
   const { model, attention, cacheDir } = options;
   const described = isLoaded(model) ? modelInMemory(model) : { ...(await describeModel(model as string, { cacheDir, onMessage })), attention: kernelOf(attention) };
   const { sizes, survey, totalSteps } = await outlineRun(options, dataset, described);

@@ -6,7 +6,8 @@ import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { createRounds, createStreamRounds } from '../data/stream.ts';
 import type { Rounds } from '../data/stream.ts';
-import { loadDataset, requireColumn } from '../data/source.ts';
+import { requireColumn } from '../data/shape.ts';
+import { loadDataset } from '../data/source.ts';
 import type { DatasetInput } from '../data/source.ts';
 import { expected, InputError } from '../errors.ts';
 import { copyDecoder } from '../model/copies.ts';
@@ -94,7 +95,7 @@ export type ModelOfRun = DescribedModel & { attention: AttentionKernel };
 
 /** Checks everything that can be checked without weights, and plans for the memory there is. */
 export async function prepare(options: ResolvedOptions, onMessage: (line: string) => void): Promise<Prepared> {
-  const dataset = await openDataset(options);
+  const dataset = await openDataset(options, onMessage);
   const model: Prepared['model'] = isLoaded(options.model)
     ? { loaded: options.model }
     : { opened: await openModel(options.model as string, { cacheDir: options.cacheDir, onMessage }) };
@@ -108,13 +109,13 @@ export async function prepare(options: ResolvedOptions, onMessage: (line: string
 }
 
 /** The dataset, after what options alone can have wrong. */
-export async function openDataset(options: ResolvedOptions): Promise<Awaited<ReturnType<typeof loadDataset>>> {
+export async function openDataset(options: ResolvedOptions, onMessage: (line: string) => void): Promise<Awaited<ReturnType<typeof loadDataset>>> {
   chooseDevice(options.device);
   assertParts(options);
   if (chooseDType(options.dtype).dtype !== 'float32') {
     throw expected('dtype', "to be 'auto' or 'float32' for training", options.dtype, 'other types are not part of this version yet');
   }
-  const dataset = await loadDataset(options.dataset as DatasetInput);
+  const dataset = await loadDataset(options.dataset as DatasetInput, { cacheDir: options.cacheDir, onMessage });
   if (dataset.kind === 'rows' && typeof options.prompt === 'string') requireColumn(dataset.rows, options.prompt);
   return dataset;
 }
@@ -142,7 +143,7 @@ export async function outlineRun(options: ResolvedOptions, dataset: Awaited<Retu
   const rounds =
     dataset.kind === 'rows'
       ? createRounds(survey!.rows, { roundSize, seed: options.seed, shuffle: options.shuffleDataset, epochs: epochsOf(options) })
-      : createStreamRounds(dataset.rows, { roundSize });
+      : createStreamRounds(dataset, { roundSize, seed: options.seed, shuffle: options.shuffleDataset, epochs: epochsOf(options) });
   const { iterations, stepsPerIteration } = options;
   const fromData = rounds.totalRounds * options.stepsPerGeneration * options.numIterations;
   const planned = stepsPerIteration === null ? fromData : iterations * stepsPerIteration;

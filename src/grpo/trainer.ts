@@ -291,7 +291,7 @@ class Trainer implements GrpoTrainer {
       await this.#folder?.writeState({ status, reason, step: this.#summary.steps });
     } finally {
       await this.#folder?.close();
-      this.#free();
+      await this.#free();
     }
     // The caller is already throwing `failure`.
     if (error !== failure) throw error;
@@ -310,12 +310,13 @@ class Trainer implements GrpoTrainer {
     await this.#call('onTrainEnd', {});
   }
 
-  #free(): void {
+  async #free(): Promise<void> {
     this.#profile?.ops.stop();
     const run = this.#run;
     if (!run) return;
     this.#run = null;
     freeRun(run);
+    await run.rounds.close();
   }
 
   #warnAboutPrompts({ survey, prompts, tokenizer }: Prepared): void {
