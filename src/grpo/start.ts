@@ -14,18 +14,18 @@ import { disposeDecoder, parameterCount, trainedCount } from '../model/decoder.t
 import type { Decoder } from '../model/decoder.ts';
 import { decoderConfig } from '../model/families.ts';
 import type { DecoderConfig } from '../model/decoder-config.ts';
-import { bytesPerNumber, chooseDevice, chooseDType, disposeModel, openModel, readModel } from '../model/load.ts';
-import type { LoadedModel, OpenedModel } from '../model/load.ts';
+import { fastDType, timeDTypes } from '../model/fast-dtype.ts';
+import { bytesPerNumber, chooseDevice, disposeModel, openModel, readModel } from '../model/load.ts';
+import type { DTypeChoice, LoadedModel, OpenedModel } from '../model/load.ts';
 import { adaptDecoder, adapterShapes, createAdapter } from '../model/lora.ts';
 import type { LoraSettings } from '../model/lora.ts';
 import { RewardErrorMonitor } from '../rewards/error-rate.ts';
 import { Slots } from '../rewards/slots.ts';
 import { assertFreeDisk } from '../run/folder.ts';
 import { native } from '../tensor/binding.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { halves } from '../tensor/encode.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { optimizers } from '../training/optimizers/make-optimizer.ts';
-import type { OptimizerName } from '../training/optimizers/make-optimizer.ts';
+import { LossScale } from '../training/loss-scale.ts';
 import type { Optimizer } from '../training/optimizers/optimizer.ts';
 import { activationBytesPerToken, automaticTokenBudget } from '../training/pack.ts';
 import type { MicroBatchLimit } from '../training/pack.ts';
@@ -36,6 +36,7 @@ import { planText } from './memory-limit.ts';
 import type { ResolvedOptions } from './options.ts';
 import { promptLimit, surveyPrompts } from './prompts.ts';
 import type { PromptSettings, PromptSurvey } from './prompts.ts';
+import { checkOwnOptimizer, makeOptimizer, optimizerNotes } from './run-optimizer.ts';
 
 /** What is known and checked before the weights are read. */
 export interface Prepared {
@@ -67,6 +68,9 @@ export interface Plan {
 /** All that the loop works with. */
 export interface Run extends Prepared {
   policy: LoadedModel;
+  precision: DTypeChoice;
+  /** Of a network in float16; null for the others. */
+  lossScale: LossScale | null;
   /** null at β = 0. */
   reference: Decoder | null;
   optimizer: Optimizer;
@@ -79,9 +83,6 @@ export interface Run extends Prepared {
 export async function prepare(options: ResolvedOptions, onMessage: (line: string) => void): Promise<Prepared> {
   chooseDevice(options.device);
   assertParts(options);
-  if (chooseDType(options.dtype).dtype !== 'float32') {
-    throw expected('dtype', "to be 'auto' or 'float32' for training", options.dtype, 'other types are not part of this version yet');
-  }
   const dataset = await loadDataset(options.dataset as DatasetInput);
   if (dataset.kind === 'rows' && typeof options.prompt === 'string') requireColumn(dataset.rows, options.prompt);
   const model: Prepared['model'] = isLoaded(options.model)
@@ -92,6 +93,7 @@ export async function prepare(options: ResolvedOptions, onMessage: (line: string
     const tokenizer = (options.tokenizer as Tokenizer | null) ?? own.tokenizer;
     const config = 'loaded' in model ? model.loaded.decoder.config : decoderConfig(model.opened.checkpoint.config);
     checkAdapter(own, config, options);
+    checkOwnOptimizer(own, options);
     const prompts: PromptSettings = { ...options, tokenizer, limit: promptLimit(options, config.contextLength) };
     const survey = dataset.kind === 'rows' ? await surveyPrompts(dataset.rows, prompts) : null;
     const roundSize = options.promptsPerStep * options.stepsPerGeneration;
@@ -117,12 +119,14 @@ export async function prepare(options: ResolvedOptions, onMessage: (line: string
 export async function start(prepared: Prepared, onMessage: (line: string) => void): Promise<Run> {
   const { options, model, tokenizer } = prepared;
   native().setThreads(options.threads ?? availableParallelism());
-  const read = 'loaded' in model ? model.loaded : await readModel(model.opened, { dtype: options.dtype, attention: options.attention, onMessage });
+  const precision = choosePrecision(model, options);
+  const read = 'loaded' in model ? model.loaded : await readModel(model.opened, { attention: options.attention, onMessage }, precision);
   const { lora } = options;
   const decoder = lora ? adaptDecoder(createAdapter(read.decoder, read.reference, lora, options.seed)) : read.decoder;
   const policy: LoadedModel = { ...read, decoder, tokenizer };
   for (const weight of decoder.trained.values()) weight.requiresGrad_();
   const optimizer = makeOptimizer(decoder, options);
+  for (const line of optimizerNotes(decoder, optimizer, options)) onMessage(line);
   const plan = choosePlan(decoder, options, longestPrompt(prepared));
   const [trained, all] = [trainedCount(decoder), parameterCount(decoder)];
   onMessage(`training ${trained.toLocaleString('en-US')} of ${all.toLocaleString('en-US')} parameters (${((100 * trained) / all).toPrecision(3)}%)`);
@@ -130,12 +134,22 @@ export async function start(prepared: Prepared, onMessage: (line: string) => voi
   return {
     ...prepared,
     policy,
+    precision,
+    lossScale: decoder.dtype === 'float16' ? new LossScale(options.lossScale) : null,
     reference: options.beta === 0 ? null : referenceOf(decoder, options),
     optimizer,
     plan,
     slots: new Slots(options.rewardConcurrency),
     monitor: new RewardErrorMonitor(options.maxRewardErrorRate),
   };
+}
+
+/** The dtype that the network computes in, and why. */
+function choosePrecision(model: Prepared['model'], { dtype, optim, lora }: ResolvedOptions): DTypeChoice {
+  if ('loaded' in model) return { dtype: model.loaded.decoder.dtype, reason: 'as the model was loaded' };
+  if (dtype !== 'auto') return { dtype, reason: 'as asked' };
+  if (typeof optim === 'object' && !lora) return { dtype: 'float32', reason: 'an optimizer of your own keeps no master copies' };
+  return fastDType(timeDTypes(decoderConfig(model.opened.checkpoint.config)));
 }
 
 /** The policy as it begins. A new adapter changes nothing yet, so that the model without it is the reference: no second copy. */
@@ -157,7 +171,7 @@ export function freeRun({ optimizer, reference, model, policy, options }: Run): 
   }
 }
 
-/** Bytes that one save of a model needs on disk. */
+/** Bytes that one save of a model needs on disk at most. */
 export function saveBytes({ model, options }: Prepared): number {
   return savedShapes(model, options.lora).reduce((total, shape) => total + elementCount(shape), 0) * bytesPerNumber(options.saveDtype ?? 'float32');
 }
@@ -219,13 +233,15 @@ function longestPrompt({ survey, prompts }: Prepared): number {
 }
 
 function choosePlan(decoder: Decoder, options: ResolvedOptions, promptTokens: number): Plan {
-  const { config } = decoder;
-  const bytes = bytesPerNumber('float32');
+  const { config, dtype } = decoder;
+  const bytes = bytesPerNumber(dtype);
+  const gradientBytes = Math.max(bytes, bytesPerNumber('float32'));
   const checkpoint = options.gradientCheckpointing === true;
-  // Of what is trained: gradients and a frozen reference; of all weights: the packed ones of decoding. The memory of a named
-  // optimizer is taken by now; the caller's own may take as much as AdamW's at its first step.
-  const copies = 1 + (options.beta === 0 ? 0 : 1) + (typeof options.optim === 'string' ? 0 : 2);
-  const available = process.availableMemory() - (trainedCount(decoder) * copies + parameterCount(decoder)) * bytes;
+  // Of what is trained: gradients and a frozen reference; the packed weights of decoding: all of them, of 16 bits the head in
+  // float32. The memory of a named optimizer is taken by now; the caller's own may take as much as AdamW's at its first step.
+  const copies = gradientBytes + (options.beta === 0 ? 0 : bytes) + (typeof options.optim === 'string' ? 0 : 2 * gradientBytes);
+  const packed = halves.has(dtype) ? decoder.head.length * 4 : parameterCount(decoder) * bytes;
+  const available = process.availableMemory() - trainedCount(decoder) * copies - packed;
   const rowBytes = config.layers * 2 * config.keyValueHeads * config.headDim * options.maxCompletionLength * bytes;
   const wanted = options.numGenerations * options.promptsPerStep * options.stepsPerGeneration;
   const automatic = Math.max(1, Math.min(32, wanted, Math.floor((0.25 * available) / rowBytes)));
@@ -237,15 +253,6 @@ function choosePlan(decoder: Decoder, options: ResolvedOptions, promptTokens: nu
     checkpoint: checkpoint || needsCheckpoint,
     slots: options.maxConcurrentRollouts === 'auto' ? automatic : options.maxConcurrentRollouts,
   };
-}
-
-/** The optimizer of a run, or the caller's own. */
-export function makeOptimizer(decoder: Decoder, options: ResolvedOptions): Optimizer {
-  if (typeof options.optim !== 'string') return options.optim as Optimizer;
-  const trained = [...decoder.trained.values()];
-  const isVocabulary = (weight: Tensor) => weight === decoder.embedding || weight === decoder.head;
-  const parameters = { vocabulary: trained.filter(isVocabulary), hidden: trained.filter((weight) => !isVocabulary(weight)) };
-  return optimizers[options.optim as OptimizerName].make(parameters, options);
 }
 
 /** An adapter that cannot be made, or not be trained so, is refused before the weights are read. */

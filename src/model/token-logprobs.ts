@@ -4,6 +4,7 @@
  */
 import { noGrad } from '../tensor/autograd.ts';
 import { breathe } from '../tensor/breathe.ts';
+import { halves } from '../tensor/encode.ts';
 import * as ops from '../tensor/ops.ts';
 import { keep, scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -14,9 +15,25 @@ import { gradientOf } from './packed-pass.ts';
 /** Rows of hidden states per chunk: the logits of one chunk are [96, V] in float32, and one chunk blocks for well under half a second. */
 export const headChunk = 96;
 
-/** The head: hidden states [n, H] → logits [n, V], soft-capped where the family says so. */
+/** Elements of a head of 16 bits that are widened at a time: 16 MB in float32. */
+const widenedAtOnce = 1 << 22;
+
+/** The head: hidden states [n, H] → logits [n, V], in float32 where the weights have 16 bits, soft-capped where the family says so. No graph. */
 export function headLogits({ head, config }: Decoder, hidden: Tensor): Tensor {
-  return capped(ops.linear(hidden, head), config.logitCap);
+  return capped(halves.has(head.dtype) ? wideLogits(hidden, head) : ops.linear(hidden, head), config.logitCap);
+}
+
+// A product in 16 bits would round logits to 8 or 11 bits, whatever it adds up in.
+function wideLogits(hidden: Tensor, head: Tensor): Tensor {
+  const [vocabulary, width] = head.shape as [number, number];
+  const rows = Math.max(1, Math.floor(widenedAtOnce / width));
+  const wide = ops.widened(hidden);
+  const logits = ops.empty([hidden.size(0), vocabulary], 'float32', head.device);
+  for (let start = 0; start < vocabulary; start += rows) {
+    const count = Math.min(rows, vocabulary - start);
+    scope(() => void ops.copy_(ops.narrow(logits, 1, start, count), ops.linear(wide, ops.widened(ops.narrow(head, 0, start, count)))));
+  }
+  return logits;
 }
 
 /** Log-softmax of logits/τ in float32: [n, V] → [n, V]. */
@@ -92,9 +109,11 @@ export async function backwardHead(
   const gradHidden = keep(noGrad(() => ops.empty(hidden.shape, hidden.dtype)));
   await inChunks(total, chunk, [gradHidden], (cut) => {
     const rows = ops.detach(cut(hidden));
-    const gradLogits = ops.to(gradientOfLogits(decoder, rows, cut(targets), temperature, cut(gradLogprobs), gradEntropy && cut(gradEntropy)), hidden.dtype); // [n, V]
-    ops.copy_(cut(gradHidden), ops.linear(gradLogits, ops.transpose(decoder.head, 0, 1)));
-    if (decoder.head.requiresGrad) ops.addmm_(gradientOf(decoder.head), ops.transpose(gradLogits, 0, 1), rows);
+    const gradLogits = gradientOfLogits(decoder, rows, cut(targets), temperature, cut(gradLogprobs), gradEntropy && cut(gradEntropy)); // [n, V]
+    ops.copy_(cut(gradHidden), ops.linear(ops.to(gradLogits, hidden.dtype), ops.transpose(decoder.head, 0, 1)));
+    if (!decoder.head.requiresGrad) return;
+    const sum = gradientOf(decoder.head);
+    ops.addmm_(sum, ops.transpose(ops.to(gradLogits, sum.dtype), 0, 1), ops.to(rows, sum.dtype));
   });
   return gradHidden;
 }
