@@ -63,7 +63,7 @@ export async function updatePolicy(decoder: Decoder, optimizer: Optimizer, group
   const metrics = metricsOf(sums);
   try {
     const norm = await clipGradNorm([...decoder.trained.values()], settings.maxGradNorm, scale);
-    const verdict = judge(metrics.loss, norm, lossScale);
+    const verdict = judge(metrics.loss!, norm, lossScale);
     if (verdict === 'finite') await optimizer.step(settings.learningRate);
     const figures: Record<string, number> = verdict === 'overflow' ? { loss_scale_overflow: 1 } : { grad_norm: norm };
     return { metrics: { ...metrics, ...(lossScale && { loss_scale: scale }), ...figures }, finite: verdict !== 'failure' };

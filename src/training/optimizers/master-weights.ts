@@ -93,9 +93,14 @@ export class MasterWeights implements Optimizer {
     this.#optimizer.zeroGrad();
   }
 
+  /** The weights go on as they came: without gradients, which they take in their own dtype again. */
   dispose(): void {
     this.#optimizer.dispose();
-    for (const { master } of this.#pairs) master.dispose();
+    for (const { weight, master } of this.#pairs) {
+      master.dispose();
+      weight.grad = null;
+      weight.gradIn_(weight.dtype);
+    }
   }
 
   /** Of the copies, and of what the optimizer under them keeps. */
