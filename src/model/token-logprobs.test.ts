@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { distance, takeGradients } from '../../test/fixtures/model/gradients.ts';
 import { tinyDecoder } from '../../test/fixtures/model/tiny-decoder.ts';
-import { grad } from '../tensor/autograd.ts';
+import { grad, noGrad } from '../tensor/autograd.ts';
 import * as ops from '../tensor/ops.ts';
 import { normals } from '../tensor/random.ts';
-import { liveTensors, scope } from '../tensor/scope.ts';
+import { keep, liveTensors, scope } from '../tensor/scope.ts';
 import { tensor } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { disposeDecoder } from './decoder.ts';
@@ -75,6 +75,32 @@ for (const temperature of [0.5, 1, 1.3]) {
       }
     }
   }
+}
+
+for (const dtype of ['bfloat16', 'float16'] as const) {
+  test(`${dtype}: logits, log-probabilities, entropies and the gradient of the head are those of float32 over the same numbers`, async () => {
+    // So wide that the head is widened in two parts.
+    const vocabSize = 180_000;
+    const decoder = tinyDecoder({ trained: true, tied: true, vocabSize, dtype });
+    decoder.head.gradIn_('float32');
+    const twin = tinyDecoder({ trained: true, tied: true, vocabSize });
+    noGrad(() => scope(() => void ops.copy_(twin.head, decoder.head)));
+    const { hidden: exact, gradLogprobs, gradEntropy } = inputs();
+    const targets = tensor([0, 36, 5, 179_999, 175_000, 1, 20], [rows], 'int64');
+    const hidden = keep(scope(() => ops.to(exact, dtype)));
+    const wide = keep(scope(() => ops.to(hidden, 'float32')));
+    const [found, wanted] = [await tokenLogprobs(decoder, hidden, targets, 0.7), await tokenLogprobs(twin, wide, targets, 0.7)];
+    close(found.logprobs, wanted.logprobs);
+    close(found.entropy, wanted.entropy, 1e-5);
+    const [back, exactBack] = [await backwardHead(decoder, hidden, targets, 0.7, gradLogprobs, gradEntropy), await backwardHead(twin, wide, targets, 0.7, gradLogprobs, gradEntropy)];
+    assert.equal(back.dtype, dtype);
+    // Products in 16 bits: 2⁻⁸ and 2⁻¹¹ of a sum of terms of size 1.
+    close(back, exactBack, dtype === 'bfloat16' ? 2e-2 : 3e-3);
+    assert.ok(distance(takeGradients(twin), takeGradients(decoder)) < 5e-6);
+    for (const part of [exact, hidden, wide, targets, gradLogprobs, gradEntropy, back, exactBack, ...Object.values(found), ...Object.values(wanted)]) part.dispose();
+    disposeDecoder(decoder);
+    disposeDecoder(twin);
+  });
 }
 
 test('a frozen head gets no gradient, and gradients add up', async () => {
