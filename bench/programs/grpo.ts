@@ -26,6 +26,8 @@ try {
       maxSteps: task.steps,
       numTrainEpochs: null,
       threads: task.threads,
+      // As the peer computes, whatever this machine is fast in.
+      dtype: 'float32',
       ...task.ours,
     },
     { stream: null },
