@@ -1,7 +1,7 @@
 // The pieces between a decoder layer's products, one pass over memory each, forward and back: as separate ops they take a
 // third as long as the products themselves (docs/experiments.md). For float32 on a CPU; src/model/layers.ts and rope.ts
 // have the plain twins, which everything else takes.
-#include "native.h"
+#include "fused.h"
 #include "vector.h"
 
 #include <ATen/Parallel.h>
@@ -21,13 +21,6 @@ using at::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-void require_floats(std::initializer_list<const Tensor*> tensors) {
-  for (const Tensor* x : tensors) require(x->device().is_cpu() && x->scalar_type() == at::kFloat, "float32 on a CPU");
-}
-
-// The walk back knows its own values only, not their derivatives.
-void require_first_derivative() { require(!at::GradMode::is_enabled(), "no second derivative of a fused op"); }
-
 // Calls body(first, last) for parts of the rows, in parallel where there is enough to do.
 template <typename Body>
 void over_rows(int64_t rows, int64_t width, const Body& body) {
@@ -36,8 +29,6 @@ void over_rows(int64_t rows, int64_t width, const Body& body) {
 
 // [.., d] as rows of neighbours, a copy only if they are not.
 Tensor as_rows(const Tensor& x) { return x.contiguous().view({-1, x.size(-1)}); }
-
-Tensor with_neighbours(const Tensor& x) { return x.stride(-1) == 1 ? x : x.contiguous(); }
 
 // ---- x/√(mean x² + ε)·w
 

@@ -34,8 +34,8 @@ export const update: readonly Mutant[] = [
   {
     name: 'each token predicted by itself',
     file: 'src/model/packed-batch.ts',
-    find: 'start + prompt.length - 1 : ids.length - 1)',
-    replace: 'start + prompt.length - 1 : ids.length)',
+    find: 'start + prompt.length - 1 : ids.length + t - 1)',
+    replace: 'start + prompt.length - 1 : ids.length + t)',
     tests: ['src/model/packed-batch.test.ts'],
   },
   {
@@ -48,8 +48,8 @@ export const update: readonly Mutant[] = [
   {
     name: 'completions of a tree see each other',
     file: 'src/model/packed-batch.ts',
-    find: 'pad.push(t < length ? offset + t : 0);',
-    replace: 'pad.push(t < length ? t : 0);',
+    find: 'segments.push(ids.length, inputs.length, prompt.length);',
+    replace: 'segments.push(ids.length, inputs.length, ids.length - start);',
     tests: ['src/model/packed-pass.test.ts', 'test/update-gradient.test.ts'],
   },
   {
