@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { writeTinyModel } from '../scripts/tiny-model.ts';
+import { resolveOptions } from '../src/grpo/options.ts';
+import { makeOptimizer } from '../src/grpo/run-optimizer.ts';
 import { updatePolicy } from '../src/grpo/policy-update.ts';
 import type { UpdateResult, UpdateSettings } from '../src/grpo/policy-update.ts';
 import type { GrpoOptions } from '../src/grpo/option-schema.ts';
@@ -248,6 +250,23 @@ describe('runs', () => {
     assert.match(said, /`masterRounding` changes nothing: no trained tensor has 16 bits/);
     assert.match(said, /`optimizerDevice` changes nothing: the weights are on cpu themselves/);
   });
+});
+
+test('the optimizer of a later iteration draws other numbers', async () => {
+  const { options } = resolveOptions({ model: './m', dataset: [], rewards: { none: () => 0 }, masterRounding: 'stochastic', optim: 'sgd' });
+  const after = async (updates: number): Promise<string> => {
+    const decoder = tinyDecoder({ trained: true, dtype: 'bfloat16' });
+    const optimizer = makeOptimizer(decoder, options, updates);
+    for (const weight of decoder.weights.values()) weight.grad = ops.full(weight.shape, 1);
+    await optimizer.step(1e-3);
+    const moved = String(numbersOf(decoder));
+    optimizer.dispose();
+    disposeDecoder(decoder);
+    return moved;
+  };
+  const first = await after(0);
+  assert.equal(await after(0), first);
+  assert.notEqual(await after(20), first);
 });
 
 describe("dtype 'auto'", () => {

@@ -145,10 +145,10 @@ export async function start(prepared: Prepared, onMessage: (line: string) => voi
 }
 
 /** The dtype that the network computes in, and why. */
-function choosePrecision(model: Prepared['model'], { dtype, optim, lora }: ResolvedOptions): DTypeChoice {
+function choosePrecision(model: Prepared['model'], { dtype, optim }: ResolvedOptions): DTypeChoice {
   if ('loaded' in model) return { dtype: model.loaded.decoder.dtype, reason: 'as the model was loaded' };
   if (dtype !== 'auto') return { dtype, reason: 'as asked' };
-  if (typeof optim === 'object' && !lora) return { dtype: 'float32', reason: 'an optimizer of your own keeps no master copies' };
+  if (typeof optim === 'object') return { dtype: 'float32', reason: 'an optimizer of your own keeps no master copies' };
   return fastDType(timeDTypes(decoderConfig(model.opened.checkpoint.config)));
 }
 

@@ -8,7 +8,7 @@ import type { DType, Tensor } from '../../tensor/tensor.ts';
 import { AdamW } from './adamw.ts';
 import { optimizers } from './make-optimizer.ts';
 import type { TrainedTensors } from './make-optimizer.ts';
-import { MasterWeights } from './master-weights.ts';
+import { MasterWeights, needsMaster } from './master-weights.ts';
 import { stochasticBfloat16 } from './stochastic-rounding.ts';
 
 interface Case {
@@ -119,6 +119,12 @@ describe('stochastic rounding', () => {
     const weights = [varied([3], 'float16')];
     assert.throws(() => new MasterWeights({ vocabulary: [], hidden: weights }, adamw, { rounding: 'stochastic', seed: 0 }), /Expected `masterRounding` to be 'nearest' for weights in float16/);
   });
+});
+
+test('a copy is for 16 bits, and for weights that are elsewhere than their states', () => {
+  const on = (dtype: DType, device: string) => ({ dtype, device });
+  assert.deepEqual([on('bfloat16', 'cpu'), on('float16', 'cuda:0'), on('float32', 'cpu'), on('float32', 'cuda:0')].map((weight) => needsMaster(weight, null)), [true, true, false, false]);
+  assert.deepEqual([on('bfloat16', 'cpu'), on('float32', 'cpu'), on('float32', 'cuda:0')].map((weight) => needsMaster(weight, 'cpu')), [true, false, true]);
 });
 
 describe('gradients', () => {
