@@ -221,6 +221,19 @@ struct Rotate : torch::autograd::Function<Rotate> {
   }
 };
 
+// ---- −Σ p·log p of each row of log-probabilities
+
+TSRL_VECTORISED float entropy_row(const float* logs, int64_t n) {
+  float total = 0;
+#pragma omp simd reduction(+ : total)
+  for (int64_t i = 0; i < n; i++) {
+    // Below it p·log p is 0 to any digit of a float; and at −∞ it would not be a number.
+    const float log = logs[i] < -87.0f ? -87.0f : logs[i];
+    total += exponential(log) * log;
+  }
+  return -total;
+}
+
 // x [.., d], w [d] → [.., d]
 Tensor rms_norm(const Tensor& x, const Tensor& w, double epsilon) {
   require_floats({&x, &w});
@@ -241,11 +254,26 @@ Tensor rotate(const Tensor& x, const Tensor& cos, const Tensor& sin) {
   return Rotate::apply(x, cos.contiguous(), sin.contiguous());
 }
 
+// logs [n, V] → [n]; has no derivative
+Tensor row_entropy(const Tensor& logs_) {
+  require_floats({&logs_});
+  require(logs_.dim() == 2 && !(logs_.requires_grad() && at::GradMode::is_enabled()), "log-probabilities [n, V] without a graph");
+  const Tensor logs = logs_.contiguous(), result = at::empty({logs.size(0)}, logs.options());
+  const int64_t width = logs.size(1);
+  const float* from = logs.const_data_ptr<float>();
+  float* to = result.data_ptr<float>();
+  over_rows(logs.size(0), width, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; r++) to[r] = entropy_row(from + r * width, width);
+  });
+  return result;
+}
+
 }  // namespace
 }  // namespace tsrl
 
 TORCH_LIBRARY_FRAGMENT(tsrl, library) {
   library.def("rms_norm(Tensor x, Tensor weight, float epsilon) -> Tensor", &tsrl::rms_norm);
   library.def("gated(Tensor gate, Tensor up, bool gelu) -> Tensor", &tsrl::gated);
+  library.def("row_entropy(Tensor logprobs) -> Tensor", &tsrl::row_entropy);
   library.def("rotate(Tensor x, Tensor cos, Tensor sin) -> Tensor", &tsrl::rotate);
 }

@@ -62,15 +62,15 @@ export const update: readonly Mutant[] = [
   {
     name: 'normaliser counts padding',
     file: 'src/grpo/policy-update.ts',
-    find: 'counted.reduce((total, { ids }) => total + ids.length, 0)',
-    replace: 'counted.length * Math.max(...counted.map(({ ids }) => ids.length))',
+    find: 'tokens: countedTokens(counted, settings),',
+    replace: 'tokens: counted.length * Math.max(...counted.map(({ ids }) => ids.length)),',
     tests: ['test/update-gradient.test.ts'],
   },
   {
     name: 'every micro-batch with a normaliser of its own',
     file: 'src/grpo/policy-update.ts',
-    find: 'differentiate(rows, logprobs, entropy, normaliser, settings)',
-    replace: 'differentiate(rows, logprobs, entropy, { ...normaliser, rows: rows.length, tokens: logprobs.length }, settings)',
+    find: '{ ...normaliser, microBatchTokens }',
+    replace: '{ ...normaliser, microBatchTokens, rows: to - from, tokens: logprobs.length }',
     tests: ['test/update-gradient.test.ts'],
   },
   {
@@ -116,8 +116,8 @@ export const optimisation: readonly Mutant[] = [
   {
     name: "temperature not applied in the trainer's log-probabilities",
     file: 'src/training/update.ts',
-    find: 'tokenLogprobs(decoder, pass.hidden, batch.targets, temperature)',
-    replace: 'tokenLogprobs(decoder, pass.hidden, batch.targets, 1)',
+    find: 'headGradient(decoder, pass.hidden, batch.targets, temperature, lengths',
+    replace: 'headGradient(decoder, pass.hidden, batch.targets, 1, lengths',
     tests: ['test/update-gradient.test.ts'],
   },
   {

@@ -32,6 +32,8 @@ export interface PackedBatch {
   predictors: Tensor;
   /** The completion tokens, tree after tree. [M] */
   targets: Tensor;
+  /** Tokens of each completion, tree after tree. Together M. */
+  completions: number[];
   /** N, packed tokens. */
   tokens: number;
   /** M, completion tokens. */
@@ -78,6 +80,7 @@ export function packTrees(trees: readonly TokenTree[], contextLength: number): P
     trees: layouts,
     predictors: int64(predictors),
     targets: int64(targets),
+    completions: trees.flatMap(({ completions }) => completions.map(({ length }) => length)),
     tokens: ids.length,
     predicted: targets.length,
     plain: new Map<string, Tensor>(),

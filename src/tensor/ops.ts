@@ -136,6 +136,8 @@ export const gated = op<(gate: Tensor, up: Tensor, gelu: boolean) => Tensor>('ts
 /** Pairs (x_i, x_{i + width/2}) of each head turned: x [N, heads, d], cos and sin [N, 1, width/2]. */
 export const rotate = op<(x: Tensor, cos: Tensor, sin: Tensor) => Tensor>('tsrl::rotate');
 
+/** −Σ p·log p of each row of log-probabilities [n, V] → [n]; without a derivative, for tensors that `isFused` takes. */
+export const rowEntropy = op<Unary>('tsrl::row_entropy');
 /**
  * Attention over packed tokens: q [N, heads, d], k and v [N, keyHeads, d] → [N, heads·d]. segments int64 [S, 3]: first token,
  * count, and how many tokens from the start of its tree on a segment sees before its own. A window of 0 is none.

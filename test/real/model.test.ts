@@ -89,7 +89,7 @@ test('the gradient of one update is that of PyTorch, parameter by parameter, and
   const tokens = groups.flatMap(({ completions }) => completions).reduce((total, ids) => total + ids.length, 0);
   const perToken = groups.flatMap(({ completions }, p) => completions.flatMap((ids, g) => ids.map(() => -advantages[p]![g]! / tokens)));
   const batch = packTrees(groups, decoder.config.contextLength);
-  await accumulateGradient(decoder, batch, { temperature: 1, checkpoint: false }, () => ({ logprobs: tensor(perToken), entropy: null }));
+  await accumulateGradient(decoder, batch, { temperature: 1, checkpoint: false }, (_, __, { tokens: { from, to } }) => ({ logprobs: tensor(perToken.slice(from, to)), entropy: null }));
   disposeBatch(batch);
   for (const [name, { norm, at }] of Object.entries(gradients)) {
     const got = scope(() => Float64Array.from(decoder.weights.get(name)!.grad!.toArray(), Number));
