@@ -67,6 +67,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   add("gradients", tsrl::gradients);
   add("getGrad", tsrl::get_grad);
   add("setGrad", tsrl::set_grad);
+  add("gradDtype", tsrl::grad_dtype);
+  add("setGradDtype", tsrl::set_grad_dtype);
   add("setGradMode", tsrl::set_grad_mode);
   add("requiresGrad", tsrl::requires_grad);
   add("profileStart", tsrl::profile_start);

@@ -52,6 +52,8 @@ Napi::Value backward(const Napi::CallbackInfo& info);
 Napi::Value gradients(const Napi::CallbackInfo& info);
 Napi::Value get_grad(const Napi::CallbackInfo& info);
 Napi::Value set_grad(const Napi::CallbackInfo& info);
+Napi::Value grad_dtype(const Napi::CallbackInfo& info);
+Napi::Value set_grad_dtype(const Napi::CallbackInfo& info);
 Napi::Value set_grad_mode(const Napi::CallbackInfo& info);
 Napi::Value requires_grad(const Napi::CallbackInfo& info);
 

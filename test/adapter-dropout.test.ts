@@ -26,6 +26,7 @@ const settings: UpdateSettings = {
   limit: { rows: 1000 },
   checkpoint: false,
   maxGradNorm: null,
+  lossScale: null,
   learningRate: 1,
   dropout: { seed: 42, step: 3 },
 };

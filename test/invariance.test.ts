@@ -26,6 +26,7 @@ const settings: UpdateSettings = {
   limit: all,
   checkpoint: false,
   maxGradNorm: null,
+  lossScale: null,
   learningRate: 1,
   dropout: { seed: 0, step: 0 },
 };

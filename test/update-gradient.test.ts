@@ -33,6 +33,7 @@ const settings: UpdateSettings = {
   limit: { rows: 2 },
   checkpoint: false,
   maxGradNorm: null,
+  lossScale: null,
   learningRate: 0,
   dropout: { seed: 0, step: 0 },
 };

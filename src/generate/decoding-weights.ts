@@ -12,6 +12,7 @@ import type { LinearWeights } from '../model/linear.ts';
 import { headLogits } from '../model/token-logprobs.ts';
 import { noGrad } from '../tensor/autograd.ts';
 import { breathe } from '../tensor/breathe.ts';
+import { halves } from '../tensor/encode.ts';
 import * as ops from '../tensor/ops.ts';
 import { keep, scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -27,19 +28,21 @@ export interface DecodingWeights {
 const tunedRows = 16;
 
 /**
- * Packs where that pays (CPU, float32), else multiplies with the plain weights.
+ * Packs where that pays (CPU, float32), else multiplies with the plain weights; on a CPU a head of 16 bits is packed in float32.
  *
  * @param mayCopy false where memory does not allow copies of the weights
  */
 export async function decodingWeights(decoder: Decoder, mayCopy = true): Promise<DecodingWeights> {
+  const owned: Tensor[] = [];
   if (!mayCopy || decoder.device !== 'cpu' || decoder.dtype !== 'float32') {
+    // Logits are float32: to widen the head once is cheaper than at every token.
+    const wide = mayCopy && decoder.device === 'cpu' && halves.has(decoder.head.dtype) ? widePack(decoder.head, owned) : null;
     return {
       layers: decoder.layers.map((layer) => plainProjections(layer, decoder.config)),
-      head: (hidden) => headLogits(decoder, hidden),
-      dispose: () => undefined,
+      head: (hidden) => (wide ? capped(wide(ops.widened(hidden)), decoder.config.logitCap) : headLogits(decoder, hidden)),
+      dispose: () => owned.forEach((part) => part.dispose()),
     };
   }
-  const owned: Tensor[] = [];
   const pack = (maps: readonly LinearWeights[]) => packLinear(maps, owned);
   const layers: LayerProjections[] = [];
   for (const layer of decoder.layers) {
@@ -69,6 +72,10 @@ function packedProjections(layer: LayerWeights, { config }: Decoder, pack: (maps
     gateUp: (x) => ops.split(gateUp(x), [intermediateSize, intermediateSize], -1) as [Tensor, Tensor],
     down: pack([layer.down]),
   };
+}
+
+function widePack(head: Tensor, owned: Tensor[]): (x: Tensor) => Tensor {
+  return scope(() => packLinear([{ weight: noGrad(() => ops.widened(head)), bias: null, adapter: null }], owned));
 }
 
 /**

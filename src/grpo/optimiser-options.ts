@@ -18,6 +18,29 @@ export const optimiser = {
     written: [...quoted(optimizerNames), 'optimizer'].join(' | '),
     wanted: `to be ${quoted(optimizerNames).join(', ')} or an optimizer`,
   }),
+  masterRounding: option(z.enum(['nearest', 'stochastic']).default('nearest'), {
+    meaning: 'How master copies in float32 become weights of 16 bits again: to the nearest, or (bfloat16 only) up or down by chance, drawn from `seed`, so that the mean is right',
+  }),
+  lossScale: option(
+    z
+      .strictObject({
+        initScale: z.number().min(1).default(65_536),
+        growthFactor: z.number().min(1).default(2),
+        backoffFactor: positive().lt(1).default(0.5),
+        growthInterval: whole(1).default(2_000),
+      })
+      .prefault({}),
+    {
+      meaning: "What gradients in float16 are multiplied by, as torch.amp.GradScaler moves it: `growthFactor` after `growthInterval` finite ones in a row, `backoffFactor` after an overflow, whose update is left out",
+      written: '{ initScale, growthFactor, backoffFactor, growthInterval }',
+      wanted: 'to be { initScale, growthFactor, backoffFactor, growthInterval }',
+      byDefault: '65536, 2, 0.5, 2000',
+    },
+  ),
+  optimizerDevice: option(z.enum(['cpu']).nullable().default(null), {
+    meaning: "`'cpu'` keeps optimizer states and master copies there while the weights are on another device; changes nothing where the weights are on the CPU",
+    byDefault: 'that of the weights',
+  }),
   learningRate: option(notNegative().default(1e-6), { meaning: 'Peak learning rate' }),
   adamBeta1: option(notNegative().lt(1).default(0.9), { meaning: 'Decay of the first moment; of `lion`, share of the momentum in a step' }),
   adamBeta2: option(notNegative().lt(1).nullable().default(null), {

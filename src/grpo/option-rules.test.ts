@@ -26,6 +26,7 @@ const refused: Record<keyof typeof refusals, [bad: Record<string, unknown>, blam
   iterationsSetTheLength: [{ iterations: 2, numTrainEpochs: 3, beta: 0.1 }, 'numTrainEpochs', { iterations: 2, beta: 0.1 }],
   iterationsNeedAReference: [{ iterations: 2 }, 'beta', { iterations: 2, beta: 0.1 }],
   iterationsRenewTheOptimizer: [{ iterations: 2, beta: 0.1, optim: {} }, 'optim', { optim: {} }],
+  stochasticIsForBfloat16: [{ masterRounding: 'stochastic', dtype: 'float16' }, 'masterRounding', { masterRounding: 'stochastic', dtype: 'bfloat16' }],
   minimumIsSaid: [{ lrSchedulerType: 'cosine_with_min_lr' }, 'lrMinRatio', { lrSchedulerType: 'cosine_with_min_lr', lrMinRatio: 0.1 }],
   scheduleSettingsAreRead: [{ lrPower: 2 }, 'lrSchedulerType', { lrPower: 2, lrSchedulerType: 'polynomial' }],
   syncNeedsAReference: [{ syncRefModel: true }, 'beta', { syncRefModel: true, beta: 0.1 }],
@@ -71,6 +72,7 @@ const said: Record<keyof typeof cautions, [spoken: Record<string, unknown>, sile
   truncatedSampling: [{ topP: 0.9 }, { topP: 1 }],
   luspoWithTokenRatio: [{ lossType: 'luspo' }, { lossType: 'luspo', importanceSampling: 'sequence' }],
   termsWithoutClip: [{ epsilon: 0.1, lossType: 'cispo' }, { lossType: 'cispo' }],
+  lossScaleWithoutFloat16: [{ lossScale: { growthInterval: 100 }, dtype: 'bfloat16' }, { lossScale: { growthInterval: 100 }, dtype: 'float16' }],
   optimizerSettings: [{ adamBeta2: 0.99, optim: {} }, { optim: {} }],
 };
 

@@ -88,6 +88,11 @@ export const refusals = {
       ? expected('optim', "to be a name with `iterations`, each of which makes a new optimizer", optim, 'run the iterations one by one with an optimizer of your own')
       : null,
 
+  stochasticIsForBfloat16: ({ masterRounding, dtype }) =>
+    masterRounding === 'stochastic' && dtype === 'float16'
+      ? expected('masterRounding', "to be 'nearest' with `dtype: 'float16'`", masterRounding, "leave it out, or use `dtype: 'bfloat16'`")
+      : null,
+
   minimumIsSaid: ({ lrSchedulerType, lrMinRatio }) =>
     lrSchedulerType === 'cosine_with_min_lr' && lrMinRatio === 0
       ? expected('lrMinRatio', "to be above 0 with `lrSchedulerType: 'cosine_with_min_lr'`", 0, "set it, or use 'cosine'")
@@ -193,6 +198,11 @@ export const cautions = {
     const clips = lossType !== 'cispo' && lossType !== 'sapo' && lossType !== 'vespo';
     return !clips && (epsilon !== null || epsilonHigh !== null || delta !== null) ? `\`epsilon\`, \`epsilonHigh\` and \`delta\` have no effect with \`lossType: '${lossType}'\`, which does not clip the ratio.` : null;
   },
+
+  lossScaleWithoutFloat16: ({ lossScale, dtype, model }) =>
+    typeof model === 'string' && dtype !== 'float16' && JSON.stringify(lossScale) !== JSON.stringify(schemaDefault('lossScale'))
+      ? `\`lossScale\` has no effect with \`dtype: '${dtype}'\`: it is for float16.`
+      : null,
 
   optimizerSettings: ({ optim, ...options }) => {
     const reads: readonly string[] = typeof optim === 'string' ? optimizers[optim].reads : [];

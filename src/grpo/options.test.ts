@@ -40,7 +40,7 @@ test('every default is written out, as docs/options.md has it', () => {
     vespoKNeg: 3, vespoLambdaNeg: 2, syncRefModel: false, refModelMixupAlpha: 0.6, refModelSyncSteps: 512, dynamicSampling: false,
     maxResampleRounds: 4, topEntropyQuantile: 1, offPolicyMaskThreshold: null, entropyCoef: 0, adaptiveEntropy: null,
     samplerCorrection: null, iterations: 1, stepsPerIteration: null, maxRewardErrorRate: 0.1, rewardTimeoutMs: 60_000, rewardConcurrency: 16, onNonFinite: 'stop',
-    optim: 'adamw', learningRate: 1e-6, adamBeta1: 0.9, adamBeta2: 0.999, adamEpsilon: 1e-8, momentum: null, weightDecay: 0, maxGradNorm: 1,
+    optim: 'adamw', masterRounding: 'nearest', lossScale: { initScale: 65_536, growthFactor: 2, backoffFactor: 0.5, growthInterval: 2_000 }, optimizerDevice: null, learningRate: 1e-6, adamBeta1: 0.9, adamBeta2: 0.999, adamEpsilon: 1e-8, momentum: null, weightDecay: 0, maxGradNorm: 1,
     lrSchedulerType: 'linear', warmupSteps: 0, warmupRatio: 0, lrMinRatio: 0, lrCycles: 1, lrPower: 1, lrDecayRatio: 0.1, gradientCheckpointing: 'auto',
     lora: null, loggingSteps: 1, runName: null, saveSteps: null, saveTotalLimit: null, saveDtype: null, profile: false, overwrite: false, logCompletions: true,
     numCompletionsToPrint: 0,
@@ -137,7 +137,7 @@ describe('options of a later version', () => {
 
   test('values of a later version', () => {
     assert.match(refusal({ device: 'cuda:1' }), /^`device` "cuda:1" is not part of this version yet/);
-    assert.match(refusal({ dtype: 'bfloat16' }), /^`dtype` "bfloat16" is not part of this version yet/);
+    assert.match(refusal({ dtype: 'float64' }), /^`dtype` "float64" is not part of this version yet/);
     assert.match(refusal({ attention: 'flash_attention_2' }), /^`attention` "flash_attention_2" is not part of this version yet/);
   });
 });

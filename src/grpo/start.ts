@@ -15,18 +15,17 @@ import { disposeDecoder, parameterCount, trainedCount } from '../model/decoder.t
 import type { Decoder } from '../model/decoder.ts';
 import { decoderConfig } from '../model/families.ts';
 import type { AttentionKernel } from '../model/attention.ts';
-import { bytesPerNumber, chooseDevice, chooseDType, disposeModel, openModel, readModel } from '../model/load.ts';
-import type { DescribedModel, LoadedModel, OpenedModel } from '../model/load.ts';
+import { fastDType, timeDTypes } from '../model/fast-dtype.ts';
+import { bytesPerNumber, chooseDevice, disposeModel, openModel, readModel } from '../model/load.ts';
+import type { DescribedModel, DTypeChoice, LoadedModel, OpenedModel } from '../model/load.ts';
 import { adaptDecoder, adapterShapes, createAdapter } from '../model/lora.ts';
 import type { LoraSettings } from '../model/lora.ts';
 import { RewardErrorMonitor } from '../rewards/error-rate.ts';
 import { Slots } from '../rewards/slots.ts';
 import { assertFreeDisk } from '../run/folder.ts';
 import { native } from '../tensor/binding.ts';
-import type { Tensor } from '../tensor/tensor.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { optimizers } from '../training/optimizers/make-optimizer.ts';
-import type { OptimizerName } from '../training/optimizers/make-optimizer.ts';
+import { LossScale } from '../training/loss-scale.ts';
 import type { Optimizer } from '../training/optimizers/optimizer.ts';
 import type { MicroBatchLimit } from '../training/pack.ts';
 import { scheduleOf } from '../training/schedule.ts';
@@ -40,6 +39,7 @@ import { gigabytes } from './memory-size.ts';
 import type { ResolvedOptions } from './options.ts';
 import { promptLimit, surveyPrompts } from './prompts.ts';
 import type { PromptSettings, PromptSurvey } from './prompts.ts';
+import { checkOwnOptimizer, makeOptimizer, optimizerNotes } from './run-optimizer.ts';
 import { kernelOf, memoryLimit, runSizes } from './run-sizes.ts';
 
 /** What dataset, tokenizer and options make of a run. */
@@ -82,6 +82,9 @@ export interface Plan {
 /** All that the loop works with. */
 export interface Run extends Prepared {
   policy: LoadedModel;
+  precision: DTypeChoice;
+  /** Of a network in float16; null for the others. */
+  lossScale: LossScale | null;
   /** null at β = 0. */
   reference: Decoder | null;
   optimizer: Optimizer;
@@ -100,6 +103,7 @@ export async function prepare(options: ResolvedOptions, onMessage: (line: string
     ? { loaded: options.model }
     : { opened: await openModel(options.model as string, { cacheDir: options.cacheDir, onMessage }) };
   try {
+    checkOwnOptimizer('loaded' in model ? model.loaded : model.opened, options);
     const outline = await outlineRun(options, dataset, described(model, options));
     return { options, model, ...outline, planned: choosePlan(outline.sizes, options, memoryLimit(options)) };
   } catch (error) {
@@ -112,9 +116,6 @@ export async function prepare(options: ResolvedOptions, onMessage: (line: string
 export async function openDataset(options: ResolvedOptions, onMessage: (line: string) => void): Promise<Awaited<ReturnType<typeof loadDataset>>> {
   chooseDevice(options.device);
   assertParts(options);
-  if (chooseDType(options.dtype).dtype !== 'float32') {
-    throw expected('dtype', "to be 'auto' or 'float32' for training", options.dtype, 'other types are not part of this version yet');
-  }
   const dataset = await loadDataset(options.dataset as DatasetInput, { cacheDir: options.cacheDir, onMessage });
   if (dataset.kind === 'rows' && typeof options.prompt === 'string') requireColumn(dataset.rows, options.prompt);
   return dataset;
@@ -159,24 +160,36 @@ export async function outlineRun(options: ResolvedOptions, dataset: Awaited<Retu
 export async function start(prepared: Prepared, onMessage: (line: string) => void): Promise<Run> {
   const { options, model, tokenizer, planned } = prepared;
   native().setThreads(options.threads ?? availableParallelism());
-  const read = 'loaded' in model ? model.loaded : await readModel(model.opened, { dtype: options.dtype, attention: options.attention, onMessage });
+  const precision = choosePrecision(model, options);
+  const read = 'loaded' in model ? model.loaded : await readModel(model.opened, { attention: options.attention, onMessage }, precision);
   const { lora } = options;
   const decoder = lora ? adaptDecoder(createAdapter(read.decoder, read.reference, lora, options.seed)) : read.decoder;
   const policy: LoadedModel = { ...read, decoder, tokenizer };
   for (const weight of decoder.trained.values()) weight.requiresGrad_();
   const optimizer = makeOptimizer(decoder, options);
+  for (const line of optimizerNotes(decoder, optimizer, options)) onMessage(line);
   const [trained, all] = [trainedCount(decoder), parameterCount(decoder)];
   onMessage(`training ${trained.toLocaleString('en-US')} of ${all.toLocaleString('en-US')} parameters (${((100 * trained) / all).toPrecision(3)}%)`);
   onMessage(`planned: ${planText(planned.plan)}; about ${gigabytes(planned.peak)} at the peak${options.maxMemory === null ? '' : ', to stay below `maxMemory`'}`);
   return {
     ...prepared,
     policy,
+    precision,
+    lossScale: decoder.dtype === 'float16' ? new LossScale(options.lossScale) : null,
     reference: options.beta === 0 ? null : referenceOf(decoder, options),
     optimizer,
     plan: planned.plan,
     slots: new Slots(options.rewardConcurrency),
     monitor: new RewardErrorMonitor(options.maxRewardErrorRate),
   };
+}
+
+/** The dtype that the network computes in, and why. */
+function choosePrecision(model: Prepared['model'], { dtype, optim }: ResolvedOptions): DTypeChoice {
+  if ('loaded' in model) return { dtype: model.loaded.decoder.dtype, reason: 'as the model was loaded' };
+  if (dtype !== 'auto') return { dtype, reason: 'as asked' };
+  if (typeof optim === 'object') return { dtype: 'float32', reason: 'an optimizer of your own keeps no master copies' };
+  return fastDType(timeDTypes(decoderConfig(model.opened.checkpoint.config)));
 }
 
 /** The policy as it begins. A new adapter changes nothing yet, so that the model without it is the reference: no second copy. */
@@ -198,7 +211,7 @@ export function freeRun({ optimizer, reference, model, policy, options }: Run): 
   }
 }
 
-/** Bytes that one save of a model needs on disk. */
+/** Bytes that one save of a model needs on disk at most. */
 export function saveBytes({ model, options }: Prepared): number {
   return savedShapes(model, options.lora).reduce((total, shape) => total + elementCount(shape), 0) * bytesPerNumber(options.saveDtype ?? 'float32');
 }
@@ -262,15 +275,6 @@ const unknownPrompt = 1024;
 function longestPrompt(survey: PromptSurvey | null, { limit, maxPromptLength }: PromptSettings): number {
   if (survey) return survey.lengths.reduce((most, length) => Math.max(most, length), 0);
   return maxPromptLength ?? Math.min(limit, unknownPrompt);
-}
-
-/** The optimizer of a run, or the caller's own. */
-export function makeOptimizer(decoder: Decoder, options: ResolvedOptions): Optimizer {
-  if (typeof options.optim !== 'string') return options.optim as Optimizer;
-  const trained = [...decoder.trained.values()];
-  const isVocabulary = (weight: Tensor) => weight === decoder.embedding || weight === decoder.head;
-  const parameters = { vocabulary: trained.filter(isVocabulary), hidden: trained.filter((weight) => !isVocabulary(weight)) };
-  return optimizers[options.optim as OptimizerName].make(parameters, options);
 }
 
 /** An adapter that cannot be made, or not be trained so, is refused before the weights are read. */

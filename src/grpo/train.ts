@@ -20,7 +20,7 @@ import type { UpdateResult, UpdateSettings } from './policy-update.ts';
 import { readPrompt } from './prompts.ts';
 import { RoundScoring } from './reward.ts';
 import { rollout } from './rollout.ts';
-import { makeOptimizer } from './start.ts';
+import { makeOptimizer } from './run-optimizer.ts';
 import type { Plan, Run } from './start.ts';
 import { Stopwatch } from './stopwatch.ts';
 import type { PhaseListener } from './stopwatch.ts';
@@ -60,7 +60,7 @@ export async function* train(run: Run, signal: AbortSignal, onPhase: PhaseListen
   let [step, iterationStart, tokens, samplings] = [0, 0, 0, 0];
   while (step < run.totalSteps) {
     if (step - iterationStart >= run.iterationSteps) {
-      await beginIteration(run);
+      await beginIteration(run, step);
       iterationStart = step;
     }
     const clock = new Stopwatch(onPhase);
@@ -105,7 +105,7 @@ export async function* train(run: Run, signal: AbortSignal, onPhase: PhaseListen
     for (let pass = 0; pass < options.numIterations; pass++) {
       for (const part of slices(groups, options.stepsPerGeneration)) {
         const learningRate = options.learningRate * run.schedule(step - iterationStart);
-        const updateOnce = (plan: Plan) => updatePolicy(decoder, run.optimizer, part.groups, updateSettings(options, plan, { learningRate, entropyCoef: bonus.applied, step }));
+        const updateOnce = (plan: Plan) => updatePolicy(decoder, run.optimizer, part.groups, updateSettings(run, plan, { learningRate, entropyCoef: bonus.applied, step }));
         const update = await clock.time('update', () => memory.pass(groups, updateOnce));
         step += 1;
         const shrunk = memory.take();
@@ -123,10 +123,10 @@ export async function* train(run: Run, signal: AbortSignal, onPhase: PhaseListen
 }
 
 /** A new outer iteration: the reference becomes the policy, and the optimizer forgets. */
-async function beginIteration(run: Run): Promise<void> {
+async function beginIteration(run: Run, step: number): Promise<void> {
   if (run.reference) await mixDecoder(run.reference, run.policy.decoder, 1);
   run.optimizer.dispose();
-  run.optimizer = makeOptimizer(run.policy.decoder, run.options);
+  run.optimizer = makeOptimizer(run.policy.decoder, run.options, step);
 }
 
 /** The error of a stream that ends before its first round; lists are measured before the run. */
@@ -184,7 +184,7 @@ const lossOptionNames = [
   'samplerCorrection',
 ] as const satisfies (keyof ResolvedOptions & keyof LossOptions)[];
 
-function updateSettings(options: ResolvedOptions, plan: Plan, { learningRate, entropyCoef, step }: { learningRate: number; entropyCoef: number; step: number }): UpdateSettings {
+function updateSettings({ options, lossScale }: Run, plan: Plan, { learningRate, entropyCoef, step }: { learningRate: number; entropyCoef: number; step: number }): UpdateSettings {
   return {
     loss: { ...Object.fromEntries(lossOptionNames.map((name) => [name, options[name]])), entropyCoef },
     temperature: options.temperature,
@@ -193,6 +193,7 @@ function updateSettings(options: ResolvedOptions, plan: Plan, { learningRate, en
     checkpoint: plan.checkpoint,
     maxGradNorm: options.maxGradNorm,
     learningRate,
+    lossScale,
     dropout: { seed: options.seed, step },
   };
 }

@@ -188,7 +188,7 @@ class Trainer implements GrpoTrainer {
     if (run.reference) say('With β above 0 the loss starts near 0 and grows with the KL to the reference. That is healthy: watch the reward.');
     this.#warnAboutPrompts(prepared);
     const files = [this.#context.recipePath, ...(this.#context.rewardFiles ?? [])].filter((file) => file !== undefined);
-    await this.#folder.writeConfig({ ...this.options, outputDir: this.runFolder, runName: this.options.runName ?? basename(this.runFolder), totalSteps, plan: run.plan, estimatedPeakBytes: run.planned.peak }, files);
+    await this.#folder.writeConfig({ ...this.options, outputDir: this.runFolder, runName: this.options.runName ?? basename(this.runFolder), totalSteps, plan: run.plan, precision: run.precision, estimatedPeakBytes: run.planned.peak }, files);
     return run;
   }
 

@@ -14,7 +14,7 @@ import type { TensorFile } from '../weights/safetensors.ts';
 import { checkWeights } from './decoder.ts';
 import type { Decoder } from './decoder.ts';
 import type { LinearAdapter } from './linear.ts';
-import { adapterShapes, savedNames, scaleOf, targetMaps } from './lora.ts';
+import { adapterDType, adapterShapes, savedNames, scaleOf, targetMaps } from './lora.ts';
 import type { Adapter, LoraSettings } from './lora.ts';
 
 /** What peft puts before the names of a causal language model. */
@@ -93,9 +93,9 @@ export function readAdapter({ folder, settings }: OpenedAdapter, base: Decoder, 
   try {
     const shapes = adapterShapes(base.config, settings);
     checkNames(file, shapes, folder);
-    const read = (name: string): Tensor => {
+    const read = (name: string, dtype = adapterDType(base)): Tensor => {
       const stored = file.read(PREFIX + name);
-      const weight = keep(scope(() => ops.to(tensorFromBytes(stored.bytes, stored.shape, stored.dtype), base.dtype)));
+      const weight = keep(scope(() => ops.to(tensorFromBytes(stored.bytes, stored.shape, stored.dtype), dtype)));
       owned.push(weight);
       return weight;
     };
@@ -105,7 +105,7 @@ export function readAdapter({ folder, settings }: OpenedAdapter, base: Decoder, 
         return [name, { a, b, scale: scaleOf(settings), index, magnitude: settings.useDora ? read(`${name}.lora_magnitude_vector`) : null }];
       }),
     );
-    return { settings, base, baseReference, maps, saved: new Map(savedNames(base.config, settings).map((name) => [name, read(name)])) };
+    return { settings, base, baseReference, maps, saved: new Map(savedNames(base.config, settings).map((name) => [name, read(name, base.dtype)])) };
   } catch (error) {
     for (const weight of owned) weight.dispose();
     throw error;

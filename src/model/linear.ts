@@ -27,19 +27,19 @@ export interface LinearAdapter {
 /** Zeroes some inputs of an adapter while training: [N, in] → [N, in]. */
 export type Drop = (x: Tensor, adapter: LinearAdapter) => Tensor;
 
-/** x [N, in] → [N, out]. What `drop` takes away, the adapter alone does not see. */
+/** x [N, in] → [N, out], in the dtype of x. What `drop` takes away, the adapter alone does not see. An adapter of float32 computes in it whatever the weight is. */
 export function multiply(x: Tensor, { weight, bias, adapter }: LinearWeights, drop: Drop | null = null): Tensor {
   if (!adapter) return ops.linear(x, weight, bias);
   const { a, b, scale } = adapter;
   const seen = drop ? drop(x, adapter) : x;
-  const change = ops.linear(ops.mulScalar(ops.linear(seen, a), scale), b);
+  const change = ops.linear(ops.mulScalar(ops.linear(ops.to(seen, a.dtype), a), scale), b);
   const growth = rowGrowth(weight, adapter);
-  if (!growth) return ops.add(ops.linear(x, weight, bias), change);
+  if (!growth) return ops.to(ops.add(ops.linear(x, weight, bias), change), x.dtype);
   const kept = ops.linear(x, weight);
   // As in peft, what is dropped keeps its old length: x·Wᵀ + (g − 1)·x'·Wᵀ + g·s·x'·(BA)ᵀ.
   const seenThrough = drop ? ops.linear(seen, weight) : kept;
   const scaled = ops.add(ops.sub(kept, seenThrough), ops.mul(ops.add(seenThrough, change), growth));
-  return bias ? ops.add(scaled, bias) : scaled;
+  return ops.to(bias ? ops.add(scaled, bias) : scaled, x.dtype);
 }
 
 /** What each row of W + s·B·A is multiplied by; null where lengths are left as they are. [out] */

@@ -14,7 +14,7 @@ import { adapterConfig, adapterEntries, openAdapter, readAdapter } from './adapt
 import type { OpenedAdapter } from './adapter-files.ts';
 import type { AttentionKernel } from './attention.ts';
 import type { Decoder } from './decoder.ts';
-import { disposeDecoder, readDecoder, trainedCount } from './decoder.ts';
+import { disposeDecoder, readDecoder } from './decoder.ts';
 import type { DecoderConfig } from './decoder-config.ts';
 import { decoderConfig } from './families.ts';
 import { adaptDecoder, adapterShapes } from './lora.ts';
@@ -37,7 +37,7 @@ export interface LoadedModel {
 
 /** Where and how a model is loaded. */
 export interface LoadOptions {
-  /** `'auto'`: what the device computes fast. */
+  /** `'auto'`: float32. */
   dtype?: DType | 'auto';
   device?: string;
   attention?: AttentionKernel | 'auto';
@@ -93,11 +93,14 @@ export async function describeModel(reference: string, { cacheDir, onMessage }: 
   return { config: decoderConfig(description.config), tokenizer: new Tokenizer(description.tokenizerFiles()), adapter: adapter?.settings ?? null };
 }
 
-/** Reads the weights of an opened model and closes its files. */
-export async function readModel({ reference, adapter, checkpoint, tokenizer }: OpenedModel, options: LoadOptions = {}): Promise<LoadedModel> {
+/** Reads the weights of an opened model, in a dtype that may have been chosen before, and closes its files. */
+export async function readModel(
+  { reference, adapter, checkpoint, tokenizer }: OpenedModel,
+  options: LoadOptions = {},
+  { dtype, reason }: DTypeChoice = chooseDType(options.dtype ?? 'auto'),
+): Promise<LoadedModel> {
   try {
     chooseDevice(options.device ?? 'auto');
-    const { dtype, reason } = chooseDType(options.dtype ?? 'auto');
     const attention = options.attention ?? 'auto';
     options.onMessage?.(`computing in ${dtype} on the CPU (${reason})`);
     const base = await readDecoder(checkpoint.config, checkpoint, dtype, attention === 'auto' ? 'sdpa' : attention);
@@ -129,10 +132,16 @@ export async function loadNetwork(reference: string, options: LoadOptions = {}):
   return readModel(await openModel(reference, options), options);
 }
 
-/** What the device computes fast, and why. */
-export function chooseDType(wanted: DType | 'auto'): { dtype: DType; reason: string } {
+/** The dtype of a network, and why. */
+export interface DTypeChoice {
+  dtype: DType;
+  reason: string;
+}
+
+/** The dtype that a model is loaded in where nothing is trained. */
+export function chooseDType(wanted: DType | 'auto'): DTypeChoice {
   if (wanted !== 'auto') return { dtype: wanted, reason: 'as asked' };
-  return { dtype: 'float32', reason: 'every CPU computes it fast, and most have no units for bfloat16' };
+  return { dtype: 'float32', reason: 'every CPU computes it fast, and its numbers are those of other programs' };
 }
 
 /** The device to compute on. */
@@ -143,14 +152,16 @@ export function chooseDevice(wanted: string): string {
 
 /** Number of bytes that `saveModel` writes for the weights. */
 export function savedBytes({ decoder }: LoadedModel, dtype: DType | null): number {
-  return trainedCount(decoder) * bytesPerNumber(dtype ?? decoder.dtype);
+  return [...decoder.trained.values()].reduce((total, weight) => total + weight.length * bytesPerNumber(dtype ?? weight.dtype), 0);
 }
 
 /** Writes a Hugging Face folder (config, generation config with the stop ids, weights, tokenizer), or peft's for a model with an adapter. `dtype` null keeps the dtype in memory. */
 export async function saveModel(folder: string, model: LoadedModel, dtype: DType | null = null): Promise<void> {
   const { decoder, config, tokenizer } = model;
-  const saved = dtype ?? decoder.dtype;
-  const entry = (name: string, weight: Tensor) => ({ name, dtype: saved, shape: weight.shape, bytes: () => bytesOf(weight, saved) });
+  const entry = (name: string, weight: Tensor) => {
+    const saved = dtype ?? weight.dtype;
+    return { name, dtype: saved, shape: weight.shape, bytes: () => bytesOf(weight, saved) };
+  };
   if (decoder.adapter) {
     return saveCheckpoint(folder, {
       names: ADAPTER,
@@ -161,7 +172,7 @@ export async function saveModel(folder: string, model: LoadedModel, dtype: DType
     });
   }
   await saveCheckpoint(folder, {
-    config: configOfType(config, saved),
+    config: configOfType(config, dtype ?? decoder.dtype),
     generationConfig: generationConfigToSave(model),
     tokenizerFiles: tokenizer.files,
     tensors: [...decoder.weights].map(([name, weight]) => entry(name, weight)),

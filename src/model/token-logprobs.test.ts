@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { distance, takeGradients } from '../../test/fixtures/model/gradients.ts';
 import { tinyDecoder } from '../../test/fixtures/model/tiny-decoder.ts';
-import { grad } from '../tensor/autograd.ts';
+import { grad, noGrad } from '../tensor/autograd.ts';
 import * as ops from '../tensor/ops.ts';
 import { normals } from '../tensor/random.ts';
-import { liveTensors, scope } from '../tensor/scope.ts';
+import { keep, liveTensors, scope } from '../tensor/scope.ts';
 import { tensor } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { disposeDecoder } from './decoder.ts';
@@ -94,6 +94,39 @@ for (const temperature of [0.5, 1, 1.3]) {
       }
     }
   }
+}
+
+for (const dtype of ['bfloat16', 'float16'] as const) {
+  test(`${dtype}: logits, log-probabilities, entropies and the gradient of the head are those of float32 over the same numbers`, async () => {
+    // So wide that the head is widened in two parts.
+    const vocabSize = 180_000;
+    const decoder = tinyDecoder({ trained: true, tied: true, vocabSize, dtype });
+    decoder.head.gradIn_('float32');
+    const twin = tinyDecoder({ trained: true, tied: true, vocabSize });
+    noGrad(() => scope(() => void ops.copy_(twin.head, decoder.head)));
+    const { hidden: exact, gradLogprobs, gradEntropy } = inputs();
+    const targets = tensor([0, 36, 5, 179_999, 175_000, 1, 20], [rows], 'int64');
+    const hidden = keep(scope(() => ops.to(exact, dtype)));
+    const wide = keep(scope(() => ops.to(hidden, 'float32')));
+    const [found, wanted] = [await tokenLogprobs(decoder, hidden, targets, 0.7), await tokenLogprobs(twin, wide, targets, 0.7)];
+    close(found.logprobs, wanted.logprobs);
+    close(found.entropy, wanted.entropy, 1e-5);
+    const given = () => ({ logprobs: ops.clone(gradLogprobs), entropy: ops.clone(gradEntropy) });
+    const exactBack = await headGradient(twin, wide, targets, 0.7, [rows], given);
+    const wantedGradients = takeGradients(twin);
+    // In one piece, and in chunks.
+    for (const most of [rows, 2]) {
+      const back = await headGradient(decoder, hidden, targets, 0.7, [rows], given, { rows: most, chunk: 2 });
+      assert.equal(back.dtype, dtype);
+      // Products in 16 bits: 2⁻⁸ and 2⁻¹¹ of a sum of terms of size 1.
+      close(back, exactBack, dtype === 'bfloat16' ? 2e-2 : 3e-3);
+      assert.ok(distance(wantedGradients, takeGradients(decoder)) < 5e-6);
+      back.dispose();
+    }
+    for (const part of [exact, hidden, wide, targets, gradLogprobs, gradEntropy, exactBack, ...Object.values(found), ...Object.values(wanted)]) part.dispose();
+    disposeDecoder(decoder);
+    disposeDecoder(twin);
+  });
 }
 
 test('the fused entropy is its plain twin in float64, for a vocabulary that no vector divides and for what is ruled out', () => {

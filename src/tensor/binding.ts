@@ -38,6 +38,8 @@ export interface Native {
   ): (Handle | null)[];
   getGrad(handle: Handle): Handle | null;
   setGrad(handle: Handle, gradient: Handle | null): void;
+  gradDtype(handle: Handle): string;
+  setGradDtype(handle: Handle, dtype: string): void;
   setGradMode(enabled: boolean): boolean;
   requiresGrad(handle: Handle): boolean;
   profileStart(): void;
