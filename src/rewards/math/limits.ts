@@ -1,0 +1,28 @@
+/** Thrown inside the comparison when a text asks for more work or size than an answer needs. Never leaves `compareMath`. */
+export class BeyondLimits extends Error {}
+
+/** Longest mathematics that is read, in UTF-16 units. An answer is short; a longer one is compared as text only. */
+export const MAX_LENGTH = 2_000;
+
+/** Deepest nesting of brackets, fractions and powers that is read. */
+export const MAX_DEPTH = 60;
+
+/** Largest numerator or denominator: 2^4096 in size. 1000! is beyond it. */
+export const MAX_INTEGER = 1n << 4096n;
+
+/** Work that one comparison may do, in products of two small coefficients. */
+const MAX_WORK = 100_000;
+
+/** What is left of the work that one comparison may do. */
+export class Budget {
+  #left = MAX_WORK;
+
+  /** @throws BeyondLimits once more was spent than a comparison may cost */
+  spend(work: number): void {
+    this.#left -= work;
+    if (this.#left < 0) throw new BeyondLimits('too much work');
+  }
+}
+
+/** Thrown inside the parser for what it cannot read. Never leaves `compareMath`. */
+export class Unreadable extends Error {}
