@@ -16,6 +16,10 @@ export type { LossBatch, LossOptions, LossResult, Normaliser } from './grpo/loss
 export { batch } from './rewards/reward.ts';
 export type { RewardFunction, Rewards, RewardSample } from './rewards/reward.ts';
 export { lengthReward } from './rewards/length.ts';
+export { mathAnswer } from './rewards/math/math-answer.ts';
+export type { MathAnswerOptions } from './rewards/math/math-answer.ts';
+export { compareMath, mathEquals } from './rewards/math/math-equals.ts';
+export type { MathVerdict } from './rewards/math/math-equals.ts';
 export { LanguageModel, loadModel } from './language-model.ts';
 export type { GenerateOptions, Generation, ScoredCompletions } from './language-model.ts';
 export type { PushOptions } from './push.ts';

@@ -23,7 +23,7 @@ export function boxedContent(text: string, which: 'last' | 'all'): string {
     if (contents.at(-1) !== box.content) contents.push(box.content);
     next = box;
   }
-  return contents.length === 0 ? text : contents.reverse().join(',');
+  return contents.length === 0 ? text : contents.toReversed().join(',');
 }
 
 function belongs(text: string, box: Box, next: Box, content: string): boolean {
@@ -35,7 +35,7 @@ function belongs(text: string, box: Box, next: Box, content: string): boolean {
 /** From the last to the first; one that holds another ends the list, as the inner one is the answer. */
 function boxesFromTheEnd(text: string): Box[] {
   const boxes: Box[] = [];
-  const openings = [...text.matchAll(/\\(?:boxed|fbox)\s*/g)].reverse();
+  const openings = [...text.matchAll(/\\(?:boxed|fbox)\s*/g)].toReversed();
   if (openings.length === 0) return boxes;
   const closing = closingBraces(text);
   let limit = text.length;

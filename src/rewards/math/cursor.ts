@@ -4,12 +4,15 @@ import type { Token } from './tokens.ts';
 /** Where the parser stands in a list of tokens. */
 export class Cursor {
   readonly tokens: Token[];
+  /** Whether macros must have their braces: `\frac{1}{2}`, not `\frac12`. */
+  readonly strict: boolean;
   at = 0;
   /** Absolute values that are open: inside one, a bar closes. */
   bars = 0;
   #depth = 0;
 
-  constructor(tokens: readonly Token[]) {
+  constructor(tokens: readonly Token[], strict: boolean) {
+    this.strict = strict;
     this.tokens = [...tokens];
   }
 

@@ -26,16 +26,16 @@ export class Environments {
   /** All of them from left to right; only those that hold a box where `boxed`. */
   all(boxed = false): Span[] {
     const spans: Span[] = [];
-    for (let at = 0; at < this.text.length; ) {
-      const span = this.at(at, boxed);
+    for (const { index } of this.text.matchAll(/[$\\\-\s]/g)) {
+      const span = index < (spans.at(-1)?.end ?? 0) ? null : this.at(index, boxed);
       if (span) spans.push(span);
-      at = span ? span.end : at + 1;
     }
     return spans;
   }
 
   /** The environments that begin here and are connected; null where none begins. */
   at(start: number, boxed = false): Span | null {
+    if (!/[$\\\-\s]/.test(this.text[start] ?? '')) return null;
     let piece = this.#single(start, boxed);
     if (!piece) return null;
     const span: Span = { start, end: start, pieces: [] };
@@ -54,9 +54,9 @@ export class Environments {
     const { text } = this;
     const first = text[start];
     if (first === '$' && text[start - 1] !== '\\') return (text[start + 1] === '$' ? this.#until(start, 2, '$$', true, boxed) : null) ?? this.#dollar(start, boxed);
-    if (first === '\\') {
-      if (text[start - 1] !== '\\' && text[start + 1] === '[') return this.#until(start, 2, '\\]', true, boxed);
-      if (text[start - 1] !== '\\' && text[start + 1] === '(') return this.#until(start, 2, '\\)', false, boxed);
+    if (first === '\\' && text[start - 1] !== '\\') {
+      if (text[start + 1] === '[') return this.#until(start, 2, '\\]', true, boxed);
+      if (text[start + 1] === '(') return this.#until(start, 2, '\\)', false, boxed);
     }
     if ((first === '\\' || first === '-') && !boxed) return this.#fraction(start);
     if (text[start + 1] === '[' && /\s/.test(first!)) return this.#bracket(start, boxed);

@@ -26,23 +26,25 @@ export interface ExtractionRules {
   boxedFirst: boolean;
 }
 
-const RANKS = 5;
-
-/** The candidates of a text by rank, the best rank first, the best candidate of a rank first. Ranks may be empty. */
-export function candidates(text: string, { plain, anywhere, boxedFirst }: ExtractionRules): Candidate[][] {
-  const ranks: Candidate[][] = Array.from({ length: RANKS }, () => []);
+/** The candidates of a text by rank, the best rank first, the best candidate of a rank first. Ranks are looked for when asked for. */
+export function* candidates(text: string, { plain, anywhere, boxedFirst }: ExtractionRules): Generator<Candidate[]> {
   const environments = new Environments(text);
-  ranks[boxedFirst ? 0 : 1]!.push(...boxes(text, environments));
-  for (const look of [latexAt(environments), ...(plain ? [plainAt(text)] : [])]) {
-    for (const { candidate, hoped } of finalAnswers(text, look)) ranks[hoped ? 0 : 1]!.push(candidate);
-    ranks[2]!.push(...answers(text, /answer:/gi, look));
-    ranks[3]!.push(...answers(text, /answer/gi, look));
-  }
-  if (anywhere) {
-    ranks[4]!.push(...environments.all().map((span) => fromSpan(span)));
-    if (plain) ranks[4]!.push(...allPlain(text, expressionAt).map(fromPlain), ...allPlain(text, numberAt).map(fromPlain));
-  }
-  return ranks.map((rank) => rank.sort((a, b) => b.end - a.end || a.start - b.start));
+  const looks = [latexAt(environments), ...(plain ? [plainAt(text)] : [])];
+  const finals = looks.flatMap((look) => finalAnswers(text, look));
+  const hoped = finals.filter((final) => final.hoped).map(({ candidate }) => candidate);
+  const others = finals.filter((final) => !final.hoped).map(({ candidate }) => candidate);
+  const boxed = boxes(text, environments);
+  yield inOrder(boxedFirst ? [...hoped, ...boxed] : hoped);
+  yield inOrder(boxedFirst ? others : [...others, ...boxed]);
+  yield inOrder(looks.flatMap((look) => answers(text, /answer:/gi, look)));
+  yield inOrder(looks.flatMap((look) => answers(text, /answer/gi, look)));
+  if (!anywhere) return;
+  const numbers = plain ? [...allPlain(text, expressionAt), ...allPlain(text, numberAt)] : [];
+  yield inOrder([...environments.all().map(fromSpan), ...numbers.map(fromPlain)]);
+}
+
+function inOrder(rank: Candidate[]): Candidate[] {
+  return rank.toSorted((a, b) => b.end - a.end || a.start - b.start);
 }
 
 /** How one kind of mathematics is looked for behind a word. */
@@ -87,7 +89,7 @@ function fromPlain({ start, end, text }: Plain): Candidate {
 
 /** Environments with a box in them, and from the first box to the last closing brace, whatever stands around. */
 function boxes(text: string, environments: Environments): Candidate[] {
-  const found = environments.all(true).map((span) => fromSpan(span));
+  const found = environments.all(true).map(fromSpan);
   const start = text.indexOf('\\boxed{');
   const end = text.lastIndexOf('}') + 1;
   if (start >= 0 && end > start + '\\boxed{}'.length) found.push({ start, end, pieces: [boxedContent(text.slice(start, end), 'last')] });

@@ -11,7 +11,7 @@ export const MAX_DEPTH = 60;
 export const MAX_INTEGER = 1n << 4096n;
 
 /** Work that one comparison may do, in products of two small coefficients. */
-const MAX_WORK = 100_000;
+const MAX_WORK = 50_000;
 
 /** What is left of the work that one comparison may do. */
 export class Budget {

@@ -16,6 +16,9 @@ const FUNCTION_NAMES: Readonly<Record<string, string>> = {
   exp: 'exp', ln: 'ln', log: 'log', lg: 'log', abs: 'abs', floor: 'floor', ceil: 'ceil',
 };
 
+/** Accents that are drawn in two ways. */
+const ACCENTS: Readonly<Record<string, string>> = { overline: 'bar', overrightarrow: 'vec', widehat: 'hat' };
+
 const SEVERAL = new Set(['gcd', 'lcm', 'max', 'min']);
 const TRIGONOMETRIC = new Set(['sin', 'cos', 'tan', 'cot', 'sec', 'csc']);
 
@@ -44,7 +47,7 @@ export function readAtom(cursor: Cursor): Node {
 
 /** What a macro such as `\frac` takes: braces, or the next digit or letter alone. */
 export function readGroupOrToken(cursor: Cursor): Node {
-  if (cursor.sees('{', '(')) return readAtom(cursor);
+  if (cursor.sees('{') || (cursor.sees('(') && !cursor.strict)) return readAtom(cursor);
   const token = cursor.peek();
   if (token?.kind === 'number' || token?.kind === 'letter' || token?.kind === 'command') return readAtom(cursor);
   throw new Unreadable('no argument');
@@ -119,7 +122,7 @@ function readBars(cursor: Cursor): Node {
 
 function readCommand(cursor: Cursor, name: string): Node {
   if (/^[dtc]?frac$/.test(name)) return { type: 'quotient', top: readFractionPart(cursor), bottom: readFractionPart(cursor) };
-  if (/^[dt]?binom$/.test(name)) return { type: 'call', name: 'binom', args: [readGroupOrToken(cursor), readGroupOrToken(cursor)] };
+  if (/^[dt]?binom$/.test(name)) return { type: 'call', name: 'binom', args: [readFractionPart(cursor), readFractionPart(cursor)] };
   if (name === 'sqrt') return readRoot(cursor);
   if (name === 'pi') return { type: 'constant', name: 'pi' };
   if (name === 'infty') return { type: 'constant', name: 'infinity' };
@@ -140,7 +143,7 @@ function readBraced(cursor: Cursor, name: string): Node {
   if (command === 'begin') return readMatrix(cursor, inside);
   if (command === 'mathbb') return blackboard(inside);
   if (command === 'mathcal') return letter(inside);
-  if (inside !== '') return { type: 'symbol', name: `${/^(?:bar|overline)$/.test(command) ? 'bar' : command}{${inside}}${readSubscript(cursor)}`, word: false };
+  if (inside !== '') return { type: 'symbol', name: `${ACCENTS[command] ?? command}{${inside}}${readSubscript(cursor)}`, word: false };
   throw new Unreadable(`unknown command ${name}`);
 }
 
@@ -155,6 +158,7 @@ function blackboard(name: string): Node {
 /** `\frac12` takes a digit each, where the tokenizer sees the number 12; `\frac{1}{2}` takes braces. */
 function readFractionPart(cursor: Cursor): Node {
   const token = cursor.peek();
+  if (cursor.strict && !cursor.sees('{')) throw new Unreadable('no braces');
   if (token?.kind !== 'number' || !/^\d{2,}$/.test(token.value)) return readGroupOrToken(cursor);
   // The rest of the number is the next part, or a factor behind the fraction.
   const rest = { ...token, value: token.value.slice(1), spaced: false };
@@ -169,6 +173,7 @@ function readRoot(cursor: Cursor): Node {
     degree = readSum(cursor);
     cursor.expect(']');
   }
+  if (cursor.strict && !cursor.sees('{')) throw new Unreadable('no braces');
   const radicand = readGroupOrToken(cursor);
   return { type: 'power', base: radicand, exponent: { type: 'quotient', top: integer(1n), bottom: degree } };
 }

@@ -17,16 +17,17 @@ const SET_OPERATORS = { cup: 'union', cap: 'intersection', setminus: 'difference
 /**
  * What a piece of mathematics can mean: one tree, or two where its last letter may be a unit (`5 m`).
  *
+ * @param strict whether fractions, roots and powers must have their braces
  * @throws Unreadable for what is not understood, BeyondLimits for what is too long or too deep
  */
-export function parseMath(text: string): Node[] {
+export function parseMath(text: string, strict = false): Node[] {
   const tokens = prepare(tokenize(text));
   const alternative = withoutUnitLetter(tokens);
-  return (alternative ? [tokens, alternative] : [tokens]).map(parseTokens);
+  return (alternative ? [tokens, alternative] : [tokens]).map((meant) => parseTokens(meant, strict));
 }
 
-function parseTokens(tokens: readonly Token[]): Node {
-  const cursor = new Cursor(tokens);
+function parseTokens(tokens: readonly Token[], strict: boolean): Node {
+  const cursor = new Cursor(tokens, strict);
   const items = readElements(cursor);
   if (cursor.peek()) throw new Unreadable(`did not expect ${cursor.peek()!.value}`);
   if (items.length === 0) throw new Unreadable('empty');
@@ -75,9 +76,9 @@ function readRelation(cursor: Cursor): Node {
   });
 }
 
-/** Whether a tree consists of symbols alone: `x`, `f(x)`, `ABC`. */
+/** Whether a tree consists of symbols alone: `x`, `f(x)`, `ABC`, where e and i are letters too. */
 export function isOfSymbols(node: Node): boolean {
-  if (node.type === 'symbol' || node.type === 'constant') return true;
+  if (node.type === 'symbol' || (node.type === 'constant' && (node.name === 'e' || node.name === 'i'))) return true;
   const parts = children(node);
   return parts.length > 0 && parts.every(isOfSymbols);
 }

@@ -45,10 +45,9 @@ export function expressionAt(text: string, start: number): Plain | null {
 /** Everything that one of these finds, from left to right. */
 export function allPlain(text: string, find: typeof numberAt): Plain[] {
   const found: Plain[] = [];
-  for (let at = 0; at < text.length; ) {
-    const plain = find(text, at);
+  for (const { index } of text.matchAll(/^|[\s=]/g)) {
+    const plain = index < (found.at(-1)?.end ?? 0) ? null : find(text, index);
     if (plain) found.push(plain);
-    at = plain ? Math.max(plain.end, at + 1) : at + 1;
   }
   return found;
 }

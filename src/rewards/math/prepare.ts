@@ -20,8 +20,9 @@ function percentSign(token: Token): Token {
   return token.kind === 'letters' && /^(?:percent|percentage|pct)$/i.test(token.value) ? { ...token, kind: 'symbol', value: '%' } : token;
 }
 
-/** Without commas side by side, and without stops and commas at the ends. */
-function withoutPunctuation(tokens: readonly Token[]): Token[] {
+/** Without commas side by side, a leading ≈, and stops and commas at the end. */
+function withoutPunctuation(given: readonly Token[]): Token[] {
+  const tokens = given[0]?.kind === 'command' && given[0].value === 'approx' ? given.slice(1) : given;
   const kept = tokens.filter((token, i) => !(isSymbol(token, ',') && isSymbol(tokens[i + 1], ',')));
   let end = kept.length;
   while (end > 0 && isSymbol(kept[end - 1], '.', ',', ';')) end--;
@@ -92,7 +93,10 @@ function dropUnits(tokens: Token[], start: number): void {
 
 /** Where the unit begins that ends before `end`, with a power of its own; null where there is none. */
 function unitBefore(tokens: readonly Token[], start: number, end: number): number | null {
+  const fraction = unitFractionBefore(tokens, end);
+  if (fraction > start) return fraction;
   let at = end - 1;
+  if (isSymbol(tokens[at], '}') && isWord(tokens[at - 1]) && isSymbol(tokens[at - 2], '{') && isSymbol(tokens[at - 3], '^')) return at - 3;
   if (isSymbol(tokens[at], '}') && isSymbol(tokens[at - 2], '{') && isSymbol(tokens[at - 3], '^')) at -= 4;
   else if (tokens[at]?.kind === 'number' && isSymbol(tokens[at - 1], '^')) at -= 2;
   const token = tokens[at];
@@ -105,6 +109,13 @@ function unitBefore(tokens: readonly Token[], start: number, end: number): numbe
   return token.spaced && token.value.length > 2 && tokens.slice(start, at).every(({ kind, value }) => kind !== 'letter' && (kind !== 'letters' || value.length > 2)) ? at : null;
 }
 
+/** Where `\frac{\text{km}}{\text{h}}` begins that ends before `end`; −1 where there is none. */
+function unitFractionBefore(tokens: readonly Token[], end: number): number {
+  const [frac, ...rest] = tokens.slice(Math.max(0, end - 7), end);
+  const isFraction = rest.length === 6 && frac?.kind === 'command' && frac.value.endsWith('frac');
+  return isFraction && rest[1]!.kind === 'text' && rest[4]!.kind === 'text' ? end - 7 : -1;
+}
+
 /** The tokens without a last letter that may be the unit of a plain number, as in `5 m`; null where there is none. */
 export function withoutUnitLetter(tokens: readonly Token[]): Token[] | null {
   const end = isSymbol(tokens.at(-2), '^') ? tokens.length - 2 : tokens.length;
@@ -112,6 +123,10 @@ export function withoutUnitLetter(tokens: readonly Token[]): Token[] | null {
   const rest = tokens.slice(0, Math.max(0, end - 1));
   if (unit?.kind !== 'letter' || !UNIT_LETTERS.has(unit.value) || rest.at(-1)?.kind !== 'number') return null;
   return rest.some(({ kind }) => kind === 'letter' || kind === 'letters' || kind === 'text') ? null : rest;
+}
+
+function isWord(token: Token | undefined): boolean {
+  return token?.kind === 'text' || (token?.kind === 'letters' && isUnit(token.value));
 }
 
 function isOperator(token: Token): boolean {

@@ -9,7 +9,7 @@ import type { Node } from './syntax.ts';
 export interface Reading {
   /** The trees it can stand for; none where it could not be read. */
   nodes: Node[];
-  /** The mathematics as text, without blanks and what only changes its looks. Never empty. */
+  /** The mathematics as text, without blanks and what only changes its looks; '' where it may not be compared as text. */
   text: string;
 }
 
@@ -35,10 +35,17 @@ export function readSolution(text: string): Reading | null {
   return first;
 }
 
-/** The answer in a completion: the best place alone, whether it can be read or not. Null where there is none. */
+/**
+ * The answer in a completion: the best place alone, whether it can be read or not, and with the braces that LaTeX's
+ * macros have in print. Null where there is none.
+ */
 export function readCompletion(text: string): Reading | null {
-  const rank = candidates(text, COMPLETION).find(({ length }) => length > 0);
-  return rank ? readPieces(rank[0]!.pieces) : null;
+  for (const [best] of candidates(text, COMPLETION)) {
+    if (!best) continue;
+    const isMalformed = best.pieces.some((piece) => tryParse(piece, true).length === 0 && tryParse(piece).length > 0);
+    return isMalformed ? { nodes: [], text: '' } : readPieces(best.pieces);
+  }
+  return null;
 }
 
 /** What an answer means that is bare mathematics, or a text that holds it. Null where nothing is found. */
@@ -60,23 +67,23 @@ function isProse(text: string): boolean {
 function readPieces(pieces: readonly string[]): Reading | null {
   const text = pieces.map(plainText).filter((piece) => piece !== '').join(',');
   if (text === '') return null;
-  const trees = pieces.map(tryParse);
+  const trees = pieces.map((piece) => tryParse(piece));
   if (pieces.length === 1 || trees.some(({ length }) => length === 0)) return { nodes: trees[0]!, text };
   const items = trees.flatMap(([tree]) => (tree!.type === 'set' ? tree!.items : [tree!]));
   return { nodes: [{ type: 'set', items }], text };
 }
 
 /** The trees of a piece; where it is a chain of equations that cannot be read, those of its last side. */
-function tryParse(piece: string): Node[] {
-  const parsed = parsedOrNone(piece);
+function tryParse(piece: string, strict = false): Node[] {
+  const parsed = parsedOrNone(piece, strict);
   if (parsed.length > 0 || /[,;]/.test(piece)) return parsed;
   const sides = piece.split(/(?<![\\<>!])=/);
-  return sides.length > 2 ? parsedOrNone(sides.at(-1)!) : [];
+  return sides.length > 2 ? parsedOrNone(sides.at(-1)!, strict) : [];
 }
 
-function parsedOrNone(piece: string): Node[] {
+function parsedOrNone(piece: string, strict: boolean): Node[] {
   try {
-    return parseMath(piece);
+    return parseMath(piece, strict);
   } catch (error) {
     if (error instanceof Unreadable || error instanceof BeyondLimits) return [];
     throw error;

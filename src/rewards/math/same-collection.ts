@@ -11,7 +11,7 @@ type Same = (gold: Node, answer: Node, budget: Budget) => boolean;
 
 type Interval = Extract<Node, { type: 'interval' }>;
 
-const MAX_ELEMENTS = 60;
+const MAX_ELEMENTS = 40;
 
 /** Whether a tree is a set, a list, a tuple or an interval. */
 export function isCollection(node: Node): boolean {

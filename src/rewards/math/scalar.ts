@@ -20,6 +20,9 @@ const TOLERANCE = 1e-11;
 const POINTS = 12;
 const NEEDED = 3;
 
+/** What a comparison at points costs of the budget. */
+const POINT_WORK = 200;
+
 /**
  * Whether two expressions are equal: exactly where both have an exact form, at seeded points otherwise. A number
  * written with a point may be a rounded value, and agrees with a fraction or an irrational number in its first 6
@@ -43,6 +46,7 @@ export function sameScalar(a: Node, b: Node, budget: Budget): boolean {
     // Too much to write out; the value at points needs less. Without symbols there is one point, and it proves nothing.
     if (!(error instanceof BeyondLimits) || !hasSymbols) throw error;
   }
+  budget.spend(POINT_WORK);
   return sameAtPoints(a, b);
 }
 

@@ -35,7 +35,7 @@ export function gradeCompletion(solution: string, completion: string): MathVerdi
 function verdictOf(gold: Reading | null, answer: Reading | null): MathVerdict {
   if (!gold) return 'noGold';
   if (!answer) return 'noAnswer';
-  if (gold.text === answer.text) return 'equal';
+  if (gold.text === answer.text && gold.text !== '') return 'equal';
   if (gold.nodes.length === 0 || answer.nodes.length === 0) return 'incomparable';
   const budget = new Budget();
   let isKnown = true;
