@@ -3,7 +3,7 @@ import { BeyondLimits } from './limits.ts';
 import type { Budget } from './limits.ts';
 import { constant, constantOf, factor, keyOfPolynomial, negated, product, raise, sum } from './polynomial.ts';
 import type { Polynomial } from './polynomial.ts';
-import { abs, divide, gcd, negate, ONE, rational, toNumber } from './rational.ts';
+import { abs, divide, gcd, negate, ONE, rational, same, toNumber } from './rational.ts';
 import type { Rational } from './rational.ts';
 import type { Node } from './syntax.ts';
 
@@ -77,13 +77,21 @@ function whole(num: Polynomial, opaque = false): Canonical {
 
 function sumOf(a: Canonical, b: Canonical, budget: Budget): Canonical {
   const opaque = a.opaque || b.opaque;
+  // Denominators that are numbers have gone into the numerators, so that most sums end here.
   if (keyOfPolynomial(a.den) === keyOfPolynomial(b.den)) return { num: sum(a.num, b.num, budget), den: a.den, opaque };
   const num = sum(product(a.num, b.den, budget), product(b.num, a.den, budget), budget);
-  return { num, den: product(a.den, b.den, budget), opaque };
+  return folded(num, product(a.den, b.den, budget), opaque, budget);
 }
 
 function productOf(a: Canonical, b: Canonical, budget: Budget): Canonical {
-  return { num: product(a.num, b.num, budget), den: product(a.den, b.den, budget), opaque: a.opaque || b.opaque };
+  return folded(product(a.num, b.num, budget), product(a.den, b.den, budget), a.opaque || b.opaque, budget);
+}
+
+/** num / den, with a denominator that is a number taken into the numerator. */
+function folded(num: Polynomial, den: Polynomial, opaque: boolean, budget: Budget): Canonical {
+  const number = constantOf(den);
+  if (!number || same(number, ONE)) return { num, den, opaque };
+  return { num: product(num, constant(divide(ONE, number)), budget), den: constant(ONE), opaque };
 }
 
 function inverse({ num, den, opaque }: Canonical): Canonical {

@@ -51,6 +51,8 @@ function inOrder(rank: Candidate[]): Candidate[] {
 interface Look {
   /** The mathematics that begins at a place. */
   at(place: number): Candidate | null;
+  /** The characters it can begin with. */
+  starts: RegExp;
   /** Whether the words before it may run over several lines. */
   multiline: boolean;
   /** Whether a number that goes on with `=` is a step on the way, and what stands behind `=` comes first. */
@@ -63,6 +65,7 @@ function latexAt(environments: Environments): Look {
       const span = environments.at(place);
       return span && fromSpan(span);
     },
+    starts: /[$\\\-\s]/g,
     multiline: true,
     equations: false,
   };
@@ -74,6 +77,7 @@ function plainAt(text: string): Look {
       const plain = [expressionAt(text, place), numberAt(text, place)].find((one) => one && !/^\s{0,20}=/.test(text.slice(one.end, one.end + 21)));
       return plain ? fromPlain(plain) : null;
     },
+    starts: /[\s=]/g,
     multiline: false,
     equations: true,
   };
@@ -108,10 +112,11 @@ function answers(text: string, word: RegExp, look: Look): Candidate[] {
 }
 
 function within(text: string, from: number, reach: number, look: Look): Candidate | null {
-  for (let place = from; place <= Math.min(from + reach, text.length - 1); place++) {
-    const candidate = look.at(place);
+  const near = text.slice(from, from + reach + 1);
+  for (const { index } of near.matchAll(look.starts)) {
+    const candidate = look.at(from + index);
     if (candidate) return candidate;
-    if (!look.multiline && text[place] === '\n') return null;
+    if (!look.multiline && near[index] === '\n') return null;
   }
   return null;
 }

@@ -15,12 +15,27 @@ const MAX_WORK = 50_000;
 
 /** What is left of the work that one comparison may do. */
 export class Budget {
-  #left = MAX_WORK;
+  #left: number;
+
+  constructor(work = MAX_WORK) {
+    this.#left = work;
+  }
 
   /** @throws BeyondLimits once more was spent than a comparison may cost */
   spend(work: number): void {
     this.#left -= work;
     if (this.#left < 0) throw new BeyondLimits('too much work');
+  }
+
+  /** Runs `work` on at most half of what is left, so that there is another way when it fails. */
+  try<T>(work: (part: Budget) => T): T {
+    const share = this.#left / 2;
+    const part = new Budget(share);
+    try {
+      return work(part);
+    } finally {
+      this.#left -= share - Math.max(0, part.#left);
+    }
   }
 }
 

@@ -35,19 +35,30 @@ export function sameScalar(a: Node, b: Node, budget: Budget): boolean {
   if (percent) return true;
   const hasSymbols = symbolsOf(a).size + symbolsOf(b).size > 0;
   try {
-    const [left, right] = [canonical(a, budget), canonical(b, budget)];
-    const [x, y] = [rationalOf(left), rationalOf(right)];
-    if (x && y) return same(x, y) || ((isDecimal(a) || isDecimal(b)) && x.den !== 1n && y.den !== 1n && roundTo(x, DECIMALS) === roundTo(y, DECIMALS));
-    if (sameForm(left, right, budget)) return true;
-    const isRounded = (isDecimal(a) && x !== null) || (isDecimal(b) && y !== null);
-    if (isRounded && !hasSymbols) return sameRounded(x ?? y!, x ? b : a);
-    if (!left.opaque && !right.opaque) return false;
+    const known = budget.try((part) => sameByForm(a, b, hasSymbols, part));
+    if (known !== null) return known;
   } catch (error) {
     // Too much to write out; the value at points needs less. Without symbols there is one point, and it proves nothing.
     if (!(error instanceof BeyondLimits) || !hasSymbols) throw error;
   }
   budget.spend(POINT_WORK);
   return sameAtPoints(a, b);
+}
+
+/** What the exact forms say; null where they differ and may yet be equal. */
+function sameByForm(a: Node, b: Node, hasSymbols: boolean, budget: Budget): boolean | null {
+  const [left, right] = [canonical(a, budget), canonical(b, budget)];
+  const [x, y] = [rationalOf(left), rationalOf(right)];
+  if (x && y) return same(x, y) || ((isDecimal(a) || isDecimal(b)) && sameRounded(x, y));
+  if (sameForm(left, right, budget)) return true;
+  const isRounded = (isDecimal(a) && x !== null) || (isDecimal(b) && y !== null);
+  if (isRounded && !hasSymbols) return sameDecimal(x ?? y!, x ? b : a);
+  return left.opaque || right.opaque ? null : false;
+}
+
+/** Two exact numbers in their first decimals; a whole number must be met exactly. */
+function sameRounded(x: Rational, y: Rational): boolean {
+  return x.den !== 1n && y.den !== 1n && roundTo(x, DECIMALS) === roundTo(y, DECIMALS);
 }
 
 /** 50% against the whole number 50. */
@@ -61,7 +72,7 @@ function isDecimal(node: Node): boolean {
 }
 
 /** A decimal number against an irrational one. */
-function sameRounded(decimal: Rational, node: Node): boolean {
+function sameDecimal(decimal: Rational, node: Node): boolean {
   const { re, im } = evaluate(node, new Map());
   if (!Number.isFinite(re) || Math.abs(im) > TOLERANCE || Math.abs(re) > 1e15) return false;
   const size = fromDecimal(Math.abs(re).toFixed(12));
