@@ -3,6 +3,7 @@ import type { Cursor } from './cursor.ts';
 import { Unreadable } from './limits.ts';
 import { readProduct, readSum } from './parse-expression.ts';
 import { readBrackets, readMatrix } from './parse-brackets.ts';
+import { readSeries } from './parse-series.ts';
 import { fromDecimal, multiply, power } from './rational.ts';
 import { children, integer, mapChildren } from './syntax.ts';
 import type { Node } from './syntax.ts';
@@ -132,6 +133,7 @@ function readCommand(cursor: Cursor, name: string): Node {
   if (name === 'langle' || name === 'lbrace' || name === 'lbrack') return readBrackets(cursor, name);
   if (name === 'emptyset' || name === 'varnothing') return { type: 'set', items: [] };
   if (Object.hasOwn(FUNCTION_NAMES, name)) return readFunction(cursor, FUNCTION_NAMES[name]!);
+  if (name === 'sum' || name === 'prod') return readSeries(cursor, name);
   if (SEVERAL.has(name)) return readSeveral(cursor, name);
   if (SYMBOLS.test(name)) return { type: 'symbol', name: `\\${name}${readSubscript(cursor)}`.toLowerCase(), word: false };
   return readBraced(cursor, name);

@@ -1,9 +1,10 @@
 /** From a text to what it can mean. */
 import { candidates } from './extract.ts';
 import type { ExtractionRules } from './extract.ts';
-import { BeyondLimits, Unreadable } from './limits.ts';
+import { BeyondLimits, MAX_LENGTH, Unreadable } from './limits.ts';
 import { parseMath } from './parse.ts';
 import type { Node } from './syntax.ts';
+import { isUnit } from './units.ts';
 
 /** What was found in a text. */
 export interface Reading {
@@ -56,12 +57,11 @@ export function readAnswer(text: string): Reading | null {
   return (bare && bare.nodes.length > 0) || text.includes('\\') ? bare : (readSolution(text) ?? bare);
 }
 
-/** Whether words stand beside the mathematics. One word alone is an answer. */
+/** Whether a text is a sentence: a word with another word or a number behind it. Units behind a number are none. */
 function isProse(text: string): boolean {
-  if (text.length > 2_000 || text.includes('####')) return true;
-  const bare = text.replace(/\\(?:text|textbf|mathrm|mbox|begin|end|overline)\s*\{[^{}]*\}|\\[a-zA-Z]+/g, ' ');
-  const words = bare.match(/[A-Za-z]{3,}/g) ?? [];
-  return words.some((word) => !MATHEMATICAL.test(word)) && !/^\s*[A-Za-z]+\s*$/.test(bare);
+  if (text.length > MAX_LENGTH || text.includes('####')) return true;
+  const bare = text.replace(/\\(?:text|textbf|mathrm|mbox|begin|end|overline)\s*\{[^{}]*\}|\\[a-zA-Z]+/g, '\\');
+  return [...bare.matchAll(/(?<![A-Za-z])([A-Za-z]{3,})[:;,.!?*]{0,3}\s+(?=[A-Za-z\d(-])/g)].some(([, word]) => !MATHEMATICAL.test(word!) && !isUnit(word!));
 }
 
 function readPieces(pieces: readonly string[]): Reading | null {
