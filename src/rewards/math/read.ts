@@ -61,7 +61,7 @@ export function readAnswer(text: string): Reading | null {
 function isProse(text: string): boolean {
   if (text.length > MAX_LENGTH || text.includes('####')) return true;
   const bare = text.replace(/\\(?:text|textbf|mathrm|mbox|begin|end|overline)\s*\{[^{}]*\}|\\[a-zA-Z]+/g, '\\');
-  return [...bare.matchAll(/(?<![A-Za-z])([A-Za-z]{3,})[:;,.!?*]{0,3}\s+(?=[A-Za-z\d(-])/g)].some(([, word]) => !MATHEMATICAL.test(word!) && !isUnit(word!));
+  return [...bare.matchAll(/(?<![A-Za-z])([A-Za-z]{3,})[:;,.!?*]{0,3}\s+(?=[A-Za-z\d(-])/g)].some(({ index, 1: word }) => !MATHEMATICAL.test(word!) && (index === 0 || !isUnit(word!)));
 }
 
 function readPieces(pieces: readonly string[]): Reading | null {
