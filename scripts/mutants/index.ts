@@ -1,10 +1,11 @@
 /** Faults that a trainer plausibly has. */
 import { adapters } from './adapters.ts';
 import { advantages, loss } from './loss.ts';
+import { math } from './math.ts';
 import type { Mutant } from './mutant.ts';
 import { optimizers } from './optimizers.ts';
 import { sampling } from './sampling.ts';
 import { optimisation, update } from './update.ts';
 
 /** Every fault. */
-export const mutants: readonly Mutant[] = [...advantages, ...loss, ...update, ...optimisation, ...optimizers, ...adapters, ...sampling];
+export const mutants: readonly Mutant[] = [...advantages, ...loss, ...update, ...optimisation, ...optimizers, ...adapters, ...sampling, ...math];
