@@ -61,7 +61,7 @@ test('the order of a point counts, that of a list does not', () => {
 });
 
 test('matrices cell by cell', () => {
-  equal(['2 \\begin{pmatrix} 1 & x \\\\ 3 & 4 \\end{pmatrix}', '\\begin{bmatrix} 2 & 2x \\\\ 6 & 8 \\end{bmatrix}']);
+  equal(['\\begin{pmatrix}1\\\\\\left(1+\\sqrt{2}\\right)^{2}\\end{pmatrix}', '\\begin{pmatrix}1\\\\3+2\\sqrt{2}\\end{pmatrix}'], ['2 \\begin{pmatrix} 1 & x \\\\ 3 & 4 \\end{pmatrix}', '\\begin{bmatrix} 2 & 2x \\\\ 6 & 8 \\end{bmatrix}']);
   different(['\\begin{pmatrix} 1 \\\\ 2 \\end{pmatrix}', '\\begin{pmatrix} 1 & 2 \\end{pmatrix}'], ['\\begin{pmatrix} 1 \\\\ 2 \\end{pmatrix}', '1, 2']);
 });
 

@@ -42,6 +42,7 @@ const REPLACED = new RegExp(`[${Object.keys(CHARACTERS).join('')}]`, 'gu');
 export function tokenize(source: string): Token[] {
   if (source.length > MAX_LENGTH) throw new BeyondLimits('too long');
   const text = source.replace(REPLACED, (character) => CHARACTERS[character]!);
+  const hasRows = text.includes('\\begin');
   const tokens: Token[] = [];
   let spaced = false;
   const push = (kind: Token['kind'], value: string): void => {
@@ -64,7 +65,7 @@ export function tokenize(source: string): Token[] {
       pushLetters(letters[0], push);
       at += letters[0].length;
     } else if (rest.startsWith('\\')) {
-      at += pushCommand(rest, push, () => (spaced = true));
+      at += pushCommand(rest, hasRows, push, () => (spaced = true));
     } else if (CURRENCY.test(rest[0]!) || rest[0] === '"') {
       at += 1;
     } else {
@@ -86,8 +87,9 @@ function pushLetters(run: string, push: Push): void {
 }
 
 /** Reads a command with the braces that belong to its name; its length in the source. */
-function pushCommand(rest: string, push: Push, space: () => void): number {
-  const name = /^\\+([a-zA-Z]+)/.exec(rest);
+function pushCommand(rest: string, hasRows: boolean, push: Push, space: () => void): number {
+  // `\\frac` is an escape too many, except in a matrix: there `\\` ends a row.
+  const name = (hasRows ? /^\\([a-zA-Z]+)/ : /^\\+([a-zA-Z]+)/).exec(rest);
   if (!name) {
     const doubled = rest.startsWith('\\\\');
     const character = rest[1] ?? '';
