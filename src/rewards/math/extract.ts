@@ -153,7 +153,8 @@ function behindIs(text: string, from: number, look: Look): Candidate | null {
   for (let place = from; place <= from + 20; place++) {
     const candidate = look.at(place);
     if (candidate) return candidate;
-    if (!/\s/.test(text[place] ?? '')) return null;
+    // A plain number brings the one blank before it.
+    if (look.equations || !/\s/.test(text[place] ?? '')) return null;
   }
   return null;
 }
