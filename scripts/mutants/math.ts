@@ -8,8 +8,8 @@ export const math: readonly Mutant[] = [
   {
     name: 'mixed numbers are products',
     file: 'src/rewards/math/parse-expression.ts',
-    find: 'value: add(whole.value, part)',
-    replace: 'value: part',
+    find: 'add(whole, divide(part.top.value, part.bottom.value))',
+    replace: 'divide(part.top.value, part.bottom.value)',
     tests: against,
   },
   {

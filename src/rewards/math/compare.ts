@@ -19,6 +19,7 @@ const SWAPPED: Readonly<Record<Relator, Relator>> = { '<': '>', '<=': '>=', '>':
  * @throws BeyondLimits where it cannot be decided
  */
 export function sameMeaning(gold: Node, answer: Node, budget: Budget): boolean {
+  budget.spend(1);
   const [left, right] = unwrapped(shortened(gold), shortened(answer));
   if (left.type === 'relation' && right.type === 'relation') return sameRelation(left, right, budget);
   if (left.type === 'relation' && isCollection(right)) return sameCollection(solutionOf(left, budget), right, budget, sameMeaning);

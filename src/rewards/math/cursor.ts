@@ -66,17 +66,4 @@ export class Cursor {
     this.#depth--;
     return result;
   }
-
-  /** Runs `read`; where it cannot read on, goes back and answers null. */
-  attempt<T>(read: () => T): T | null {
-    const [at, bars, depth, tokens] = [this.at, this.bars, this.#depth, [...this.tokens]];
-    try {
-      return read();
-    } catch (error) {
-      if (!(error instanceof Unreadable)) throw error;
-      [this.at, this.bars, this.#depth] = [at, bars, depth];
-      this.tokens.splice(0, this.tokens.length, ...tokens);
-      return null;
-    }
-  }
 }

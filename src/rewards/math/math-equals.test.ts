@@ -51,7 +51,7 @@ test('inequalities: scaled, turned round, and as gold against their interval', (
 });
 
 test('sets and intervals', () => {
-  equal(['\\{1, 2, 2\\}', '2, 1'], ['(0,2) \\cup (1,3)', '(0,3)'], ['[0,4] \\setminus (1,2)', '[0,1] \\cup [2,4]'], ['\\mathbb{R}', '(-\\infty, \\infty)'], ['\\pm 1', '1, -1'], ['\\{5\\}', '5'], ['(1,2)', '\\{1,2\\}']);
+  equal(['\\{1, 2, 2\\}', '2, 1'], ['(0,2) \\cup (1,3)', '(0,3)'], ['[0,4] \\setminus (1,2)', '[0,1] \\cup [2,4]'], ['\\mathbb{R}', '(-\\infty, \\infty)'], ['\\pm 1', '1, -1'], ['\\frac{-1 \\pm \\sqrt{5}}{2}', '\\frac{-1-\\sqrt{5}}{2}, \\frac{\\sqrt{5}-1}{2}'], ['\\{\\pm 1, 0\\}', '-1, 0, 1'], ['\\{5\\}', '5'], ['(1,2)', '\\{1,2\\}']);
   different(['(0,1) \\cup (1,2)', '(0,2)'], ['[1,2]', '(1,2]'], ['\\mathbb{Z}', '\\mathbb{Q}'], ['[0,1]', '\\{0,1\\}'], ['1, 2', '1, 2, 3']);
 });
 
@@ -113,6 +113,12 @@ test('long mathematics within the limit comes to an end', { timeout: 60_000 }, (
     '\\sum_{a=1}^{99}\\sum_{b=1}^{99}\\sum_{c=1}^{99} a b c', '\\binom{100000}{50000}', `\\sqrt{${'7'.repeat(70)}}`, '1e999999999', `0.\\overline{${'3'.repeat(1_900)}}`,
   ];
   for (const text of long) assert.notEqual(compareMath('x^2 + 1', `$${text}$`), 'equal', text.slice(0, 40));
+});
+
+test('reading takes no second way at each level of nesting', { timeout: 60_000 }, () => {
+  for (const [opening, closing] of [['{', '}'], ['2\\frac{1}{', '}'], ['{2\\frac{1}{', '}}'], ['2\\frac{1+{', '}}{1}'], ['|1+|', '|+1|'], ['\\{\\pm ', '\\}'], ['x^{', '}'], ['\\sqrt{', '}']] as const) {
+    for (let depth = 1; depth <= 20; depth++) assert.notEqual(compareMath('x^2 + 1', `$${opening.repeat(depth)}3${closing.repeat(depth)}$`), 'equal', opening);
+  }
 });
 
 test('random texts never throw, and what can be read is equal to itself', { timeout: 60_000 }, () => {

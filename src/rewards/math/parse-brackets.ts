@@ -1,7 +1,7 @@
 /** Brackets and what they hold: groups, intervals, tuples, sets, matrices. */
 import type { Cursor } from './cursor.ts';
 import { Unreadable } from './limits.ts';
-import { readElements } from './parse.ts';
+import { bothSigns, readElements } from './parse.ts';
 import { readSum } from './parse-expression.ts';
 import type { Node } from './syntax.ts';
 
@@ -9,13 +9,13 @@ import type { Node } from './syntax.ts';
 export function readBrackets(cursor: Cursor, opening: string): Node {
   const bars = cursor.bars;
   cursor.bars = 0;
-  const fraction = opening === '{' ? cursor.attempt(() => readOver(cursor)) : null;
-  const items = fraction ? [fraction] : readElements(cursor);
+  const items = readElements(cursor);
+  if (items.length === 1 && cursor.seesCommand('over')) items[0] = readOver(cursor, items[0]!);
   const closing = readClosing(cursor, opening);
   cursor.bars = bars;
-  if (opening === '\\{' || opening === 'lbrace') return { type: 'set', items };
+  if (opening === '\\{' || opening === 'lbrace') return { type: 'set', items: items.flatMap(bothSigns) };
   if (items.length === 1 && opening !== 'langle') return items[0]!;
-  if (opening === '{') return { type: 'set', items };
+  if (opening === '{') return { type: 'set', items: items.flatMap(bothSigns) };
   if (items.length === 2 && opening !== 'langle') {
     return { type: 'interval', low: items[0]!, high: items[1]!, lowOpen: opening === '(', highOpen: closing === ')' };
   }
@@ -32,14 +32,10 @@ function readClosing(cursor: Cursor, opening: string): string {
   return cursor.take().value === 'rbrack' ? ']' : '';
 }
 
-/** `{a \over b}`. */
-function readOver(cursor: Cursor): Node {
-  const top = readSum(cursor);
-  if (!cursor.seesCommand('over')) throw new Unreadable('no \\over');
+/** `{a \over b}` from its `\over` on. */
+function readOver(cursor: Cursor, top: Node): Node {
   cursor.take();
-  const bottom = readSum(cursor);
-  if (!cursor.sees('}')) throw new Unreadable('more behind \\over');
-  return { type: 'quotient', top, bottom };
+  return { type: 'quotient', top, bottom: readSum(cursor) };
 }
 
 /** A matrix whose `\begin{…}` was passed, to the end of its `\end{…}`. */

@@ -2,7 +2,8 @@
 import type { Cursor } from './cursor.ts';
 import { Unreadable } from './limits.ts';
 import { readAtom, readGroupOrToken } from './parse-atom.ts';
-import { add } from './rational.ts';
+import { add, divide, rational } from './rational.ts';
+import type { Rational } from './rational.ts';
 import { negative } from './syntax.ts';
 import type { Node } from './syntax.ts';
 import type { Token } from './tokens.ts';
@@ -72,8 +73,9 @@ function readUnary(cursor: Cursor, isArgument: boolean): Node {
 
 /** Factors without a sign between them, which bind closer than `/`: 1/2x is 1/(2x). */
 function readJuxtaposed(cursor: Cursor, isArgument: boolean): Node {
-  const mixed = cursor.attempt(() => readMixedNumber(cursor));
-  const factors: Node[] = [mixed ?? readPower(cursor)];
+  const first = readPower(cursor);
+  const mixed = isWhole(first) && cursor.tokens[cursor.at - 1]?.kind === 'number' ? readMixedNumber(cursor, first.value) : null;
+  const factors = mixed ?? [first];
   while (startsFactor(cursor, isArgument)) {
     const wasNumber = cursor.tokens[cursor.at - 1]?.kind === 'number';
     if (cursor.peek()!.kind === 'number' && wasNumber) throw new Unreadable('two numbers side by side');
@@ -82,35 +84,19 @@ function readJuxtaposed(cursor: Cursor, isArgument: boolean): Node {
   return factors.length === 1 ? factors[0]! : { type: 'product', factors };
 }
 
-/** A whole number with a fraction of whole numbers behind it: `2\frac{1}{2}`, `2 1/2`. */
-function readMixedNumber(cursor: Cursor): Node {
-  const whole = readWhole(cursor);
-  const part = readPart(cursor);
-  if (cursor.sees('^', '!', '**')) throw new Unreadable('a power, not a mixed number');
-  return { type: 'number', value: add(whole.value, part), decimal: false };
-}
-
-function readPart(cursor: Cursor): { num: bigint; den: bigint } {
+/** What follows a whole number that a fraction stands behind: one number with it, `2\frac{1}{2}` or `2 1/2`, or factors. */
+function readMixedNumber(cursor: Cursor, whole: Rational): Node[] | null {
+  const number = (value: Rational): Node => ({ type: 'number', value, decimal: false });
   if (cursor.seesCommand('frac', 'dfrac', 'tfrac', 'cfrac')) {
-    const fraction = readAtom(cursor);
-    if (fraction.type === 'quotient' && isWhole(fraction.top) && isWhole(fraction.bottom)) {
-      if (fraction.bottom.value.num > 0n) return { num: fraction.top.value.num, den: fraction.bottom.value.num };
-    }
-    throw new Unreadable('not a fraction of whole numbers');
+    const part = readPower(cursor);
+    if (part.type !== 'quotient' || !isWhole(part.top) || !isWhole(part.bottom) || part.bottom.value.num === 0n) return [number(whole), part];
+    return [number(add(whole, divide(part.top.value, part.bottom.value)))];
   }
-  if (!cursor.peek()?.spaced) throw new Unreadable('no blank before the fraction');
-  const top = readWhole(cursor);
-  cursor.expect('/');
-  const bottom = readWhole(cursor);
-  if (bottom.value.num === 0n) throw new Unreadable('no fraction');
-  return { num: top.value.num, den: bottom.value.num };
-}
-
-function readWhole(cursor: Cursor): Extract<Node, { type: 'number' }> {
-  if (cursor.peek()?.kind !== 'number') throw new Unreadable('no number');
-  const node = readAtom(cursor);
-  if (!isWhole(node)) throw new Unreadable('not a whole number');
-  return node;
+  const [top, slash, bottom, next] = [0, 1, 2, 3].map((ahead) => cursor.peek(ahead));
+  const isPlain = top?.spaced && /^\d{1,9}$/.test(top.value) && slash?.value === '/' && /^[1-9]\d{0,8}$/.test(bottom?.value ?? '') && !['^', '!', '**'].includes(next?.value ?? '');
+  if (!isPlain) return null;
+  cursor.at += 3;
+  return [number(add(whole, rational(BigInt(top.value), BigInt(bottom!.value))))];
 }
 
 function isWhole(node: Node): node is Extract<Node, { type: 'number' }> {

@@ -28,18 +28,18 @@ export function parseMath(text: string, strict = false): Node[] {
 
 function parseTokens(tokens: readonly Token[], strict: boolean): Node {
   const cursor = new Cursor(tokens, strict);
-  const items = readElements(cursor);
+  const items = readElements(cursor).flatMap(bothSigns);
   if (cursor.peek()) throw new Unreadable(`did not expect ${cursor.peek()!.value}`);
   if (items.length === 0) throw new Unreadable('empty');
   return items.length === 1 ? items[0]! : { type: 'set', items };
 }
 
-/** Elements between commas or semicolons, each ± written out as two. Where both stand, semicolons separate tuples. */
+/** Elements between commas or semicolons, with their ±. Where both separators stand, semicolons separate tuples. */
 export function readElements(cursor: Cursor): Node[] {
   const groups: Node[][] = [[]];
   if (endsList(cursor)) return [];
   for (;;) {
-    groups.at(-1)!.push(...bothSigns(readRelation(cursor)));
+    groups.at(-1)!.push(readRelation(cursor));
     if (cursor.skip(';')) groups.push([]);
     else if (!cursor.skip(',')) break;
     if (endsList(cursor)) break;
@@ -95,8 +95,8 @@ function readSetExpression(cursor: Cursor): Node {
   }
 }
 
-/** A tree with ± in it, as the one with + and the one with −. */
-function bothSigns(node: Node): Node[] {
+/** A tree with ± in it, as the one with + and the one with −: all its signs change together. */
+export function bothSigns(node: Node): Node[] {
   if (!hasPlusMinus(node)) return [node];
   return [withSign(node, 1), withSign(node, -1)];
 }
