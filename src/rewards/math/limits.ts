@@ -4,8 +4,11 @@ export class BeyondLimits extends Error {}
 /** Longest mathematics that is read, in UTF-16 units. An answer is short; a longer one is compared as text only. */
 export const MAX_LENGTH = 2_000;
 
-/** Deepest nesting of brackets, fractions and powers that is read. */
-export const MAX_DEPTH = 60;
+/** Deepest nesting of what the parser reads. A pair of brackets takes four levels: relation, sum, sign, atom. */
+export const MAX_DEPTH = 200;
+
+/** Largest tree that a series, or a ± in a set, is written out to, in nodes. */
+export const MAX_NODES = 5_000;
 
 /** Largest numerator or denominator: 2^4096 in size. 1000! is beyond it. */
 export const MAX_INTEGER = 1n << 4096n;

@@ -1,12 +1,9 @@
 import type { Cursor } from './cursor.ts';
-import { BeyondLimits, Unreadable } from './limits.ts';
+import { BeyondLimits, MAX_NODES, Unreadable } from './limits.ts';
 import { readAtom, readGroupOrToken } from './parse-atom.ts';
 import { readProduct, readSum } from './parse-expression.ts';
-import { children, integer, mapChildren } from './syntax.ts';
+import { integer, mapChildren, sizeOf } from './syntax.ts';
 import type { Node } from './syntax.ts';
-
-/** Largest number of nodes that a series is written out to. */
-const MAX_NODES = 5_000;
 
 /** `\sum_{k=1}^{3} k` or `\prod…` between whole numbers, written out; its command was passed. */
 export function readSeries(cursor: Cursor, name: string): Node {
@@ -30,10 +27,6 @@ export function readSeries(cursor: Cursor, name: string): Node {
 function wholeOf(node: Node): bigint {
   if (node.type === 'number' && node.value.den === 1n) return node.value.num;
   throw new Unreadable('a bound that is no whole number');
-}
-
-function sizeOf(node: Node): number {
-  return 1 + children(node).reduce((size, child) => size + sizeOf(child), 0);
 }
 
 function replaced(node: Node, name: string, value: Node): Node {

@@ -1,9 +1,9 @@
 /** Reads mathematics as a whole: lists, relations and set operations around the expressions. */
 import { Cursor } from './cursor.ts';
-import { Unreadable } from './limits.ts';
+import { BeyondLimits, MAX_NODES, Unreadable } from './limits.ts';
 import { readSum } from './parse-expression.ts';
 import { prepare, withoutUnitLetter } from './prepare.ts';
-import { children, mapChildren, negative } from './syntax.ts';
+import { children, mapChildren, negative, sizeOf } from './syntax.ts';
 import type { Node, Relator } from './syntax.ts';
 import { tokenize } from './tokens.ts';
 import type { Token } from './tokens.ts';
@@ -98,6 +98,8 @@ function readSetExpression(cursor: Cursor): Node {
 /** A tree with ± in it, as the one with + and the one with −: all its signs change together. */
 export function bothSigns(node: Node): Node[] {
   if (!hasPlusMinus(node)) return [node];
+  // Sets within sets would double at each level.
+  if (2 * sizeOf(node) > MAX_NODES) throw new BeyondLimits('too many signs');
   return [withSign(node, 1), withSign(node, -1)];
 }
 

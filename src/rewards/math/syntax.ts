@@ -100,3 +100,8 @@ export function symbolsOf(node: Node, found: Set<string> = new Set()): Set<strin
   for (const child of children(node)) symbolsOf(child, found);
   return found;
 }
+
+/** How many nodes a tree has. */
+export function sizeOf(node: Node): number {
+  return 1 + children(node).reduce((size, child) => size + sizeOf(child), 0);
+}
