@@ -26,6 +26,8 @@ export { codeTests } from './rewards/code-tests.ts';
 export type { CodeTestsOptions } from './rewards/code-tests.ts';
 export { judgePairwise, judgeScore } from './rewards/judge.ts';
 export type { JudgePairwiseOptions, JudgeScoreOptions } from './rewards/judge.ts';
+export { compareMath, mathEquals } from './rewards/math/math-equals.ts';
+export type { MathVerdict } from './rewards/math/math-equals.ts';
 export { LanguageModel, loadModel } from './language-model.ts';
 export type { GenerateOptions, Generation, ScoredCompletions } from './language-model.ts';
 export type { PushOptions } from './push.ts';

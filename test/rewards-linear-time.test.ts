@@ -35,6 +35,7 @@ const all: Record<keyof typeof rewards, PureReward> = {
   exactAnswer: rewards.exactAnswer(),
   numericAnswer: rewards.numericAnswer({ extract: 'whole' }),
   gradedAnswer: rewards.gradedAnswer({ extract: 'whole', gold: 'whole' }),
+  mathAnswer: rewards.mathAnswer(),
   reasoningAccuracy: rewards.reasoningAccuracy({ check: 'number', extract: 'whole' }),
   cosineScaled: rewards.cosineScaled({ maxLen: 10, check: 'number', extract: 'whole' }),
   softOverlongPunishment: rewards.softOverlongPunishment({ maxCompletionLen: 10, softPunishCache: 5 }),

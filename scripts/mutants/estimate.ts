@@ -5,8 +5,8 @@ export const estimate: readonly Mutant[] = [
   {
     name: 'activations of a prompt counted for every completion',
     file: 'src/training/activations.ts',
-    find: 'return prompts * (promptTokens + generations * newTokens);',
-    replace: 'return prompts * generations * (promptTokens + newTokens);',
+    find: 'return prompts * (promptTokens + generations * (newTokens - 1));',
+    replace: 'return prompts * generations * (promptTokens + newTokens - 1);',
     tests: ['src/training/activations.test.ts'],
   },
   {

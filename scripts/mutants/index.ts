@@ -3,6 +3,7 @@ import { adapters } from './adapters.ts';
 import { data } from './data.ts';
 import { estimate } from './estimate.ts';
 import { advantages, loss } from './loss.ts';
+import { math } from './math.ts';
 import type { Mutant } from './mutant.ts';
 import { optimizers } from './optimizers.ts';
 import { codeAndJudge } from './code-and-judge.ts';
@@ -11,4 +12,4 @@ import { sampling } from './sampling.ts';
 import { optimisation, update } from './update.ts';
 
 /** Every fault. */
-export const mutants: readonly Mutant[] = [...advantages, ...loss, ...update, ...optimisation, ...optimizers, ...adapters, ...sampling, ...rewards, ...codeAndJudge, ...estimate, ...data];
+export const mutants: readonly Mutant[] = [...advantages, ...loss, ...update, ...optimisation, ...optimizers, ...adapters, ...sampling, ...rewards, ...codeAndJudge, ...estimate, ...data, ...math];

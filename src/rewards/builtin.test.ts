@@ -44,7 +44,7 @@ for (const [text, completion, earned] of written) {
 const refused: [text: string, message: RegExp][] = [
   ['lenght:5', /got "lenght:5"; write `length:TARGET\[:UNIT\]` with target \(a number of 0 or more\), unit \('characters' or 'tokens'\)/],
   ['tag-count', /write `tagCount` with tags \(an object, text to weight\), count \(/],
-  ['cosinescaled:512', /write `cosineScaled:MAX_LEN:CHECK\[:COLUMN\]` with/],
+  ['cosinescaled:512', /write `cosineScaled:MAX_LEN\[:COLUMN\]\[:CHECK\]` with/],
   ['jsonshema', /write `jsonSchema:schema=…` with/],
   ['thinkformat', /write `thinkFormat`\./],
   ['zzzzzzzzzzzzzzzz', /use one of length, lengthBounds, .*countdown, task, or a file/],

@@ -16,6 +16,7 @@ import { jsonSchema } from './json-schema.ts';
 import { lengthBonus } from './length-bonus.ts';
 import { lengthBounds } from './length-bounds.ts';
 import { length } from './length.ts';
+import { mathAnswer } from './math/math-answer.ts';
 import { numericAnswer } from './numeric-answer.ts';
 import { reasoningAccuracy } from './reasoning-accuracy.ts';
 import { regex } from './regex.ts';
@@ -42,6 +43,7 @@ export const rewards = {
   exactAnswer,
   numericAnswer,
   gradedAnswer,
+  mathAnswer,
   reasoningAccuracy,
   cosineScaled,
   softOverlongPunishment,
