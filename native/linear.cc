@@ -11,8 +11,6 @@
 namespace tsrl {
 namespace {
 
-using Bias = std::optional<at::Tensor>;
-
 // Multiply-adds from which a product is worth the kernel that oneDNN makes for each new shape.
 constexpr int64_t kBig = 1 << 24;
 
@@ -28,7 +26,8 @@ bool pays(const at::Tensor& x, const at::Tensor& w) {
          at::globalContext().userEnabledMkldnn() && x.size(1) == w.size(1) && x.size(0) * w.size(0) * w.size(1) >= kBig;
 }
 
-// x [n, in], w [out, in], either of any strides: [n, out]
+}  // namespace
+
 at::Tensor product(const at::Tensor& x, const at::Tensor& w, const Bias& b) {
   if (!pays(x, w)) return at::linear(x, w, b);
   static const auto kernel =
@@ -38,6 +37,8 @@ at::Tensor product(const at::Tensor& x, const at::Tensor& w, const Bias& b) {
                             c10::List<std::optional<at::Scalar>>, std::optional<std::string_view>)>();
   return kernel.call(x, w, b, "none", c10::List<std::optional<at::Scalar>>(), "");
 }
+
+namespace {
 
 struct Linear : torch::autograd::Function<Linear> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& w,

@@ -26,8 +26,8 @@ export const adapters: readonly Mutant[] = [
   {
     name: 'DoRA divides by the lengths of the base',
     file: 'src/model/linear.ts',
-    find: 'ops.rowNorms(adaptedWeight(weight, adapter))',
-    replace: 'ops.rowNorms(weight)',
+    find: 'ops.rowNorms(adaptedWeight(valuesOf(weight), adapter))',
+    replace: 'ops.rowNorms(valuesOf(weight))',
     tests: ['test/adapters-against-peft.test.ts'],
   },
   {

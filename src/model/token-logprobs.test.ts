@@ -10,6 +10,7 @@ import { tensor } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { disposeDecoder } from './decoder.ts';
 import { backwardHead, entropyOf, temperedLogprobs, tokenLogprobs } from './token-logprobs.ts';
+import { valuesOf } from './weight.ts';
 
 const rows = 7;
 
@@ -55,7 +56,7 @@ for (const temperature of [0.5, 1, 1.3]) {
           assert.deepEqual([...headGradients.keys()], [tied ? 'model.embed_tokens.weight' : 'lm_head.weight']);
           scope(() => {
             const leaf = ops.detach(hidden).requiresGrad_();
-            const raw = ops.linear(leaf, decoder.head);
+            const raw = ops.linear(leaf, valuesOf(decoder.head));
             const logits = logitCap === null ? raw : ops.mulScalar(ops.tanh(ops.divScalar(raw, logitCap)), logitCap);
             const every = ops.logSoftmax(ops.divScalar(logits, temperature), -1);
             const logprobs = ops.squeeze(ops.gather(every, 1, ops.unsqueeze(targets, 1)), 1);
@@ -63,7 +64,7 @@ for (const temperature of [0.5, 1, 1.3]) {
             close(scored.logprobs, logprobs);
             close(scored.entropy, entropy);
             const outputs = withEntropy ? [logprobs, entropy] : [logprobs];
-            const [ofHidden, ofHead] = grad(outputs, [leaf, decoder.head], [gradLogprobs, gradEntropy].slice(0, outputs.length));
+            const [ofHidden, ofHead] = grad(outputs, [leaf, valuesOf(decoder.head)], [gradLogprobs, gradEntropy].slice(0, outputs.length));
             close(gradHidden, ofHidden!, 5e-6);
             const wanted = new Map([[[...headGradients.keys()][0]!, ofHead!.toArray() as Float32Array]]);
             assert.ok(distance(wanted, headGradients) < 5e-6);
@@ -87,9 +88,9 @@ test('a frozen head gets no gradient, and gradients add up', async () => {
   await back();
   const twice = takeGradients(decoder).get('lm_head.weight')!;
   assert.ok(distance(new Map([['head', once.map((x) => 2 * x)]]), new Map([['head', twice]])) < 1e-6);
-  decoder.head.requiresGrad_(false);
+  valuesOf(decoder.head).requiresGrad_(false);
   await back();
-  assert.equal(decoder.head.grad, null);
+  assert.equal(valuesOf(decoder.head).grad, null);
   for (const part of [hidden, targets, gradLogprobs, gradEntropy]) part.dispose();
   disposeDecoder(decoder);
 });

@@ -10,13 +10,14 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { capped } from './attention.ts';
 import type { Decoder } from './decoder.ts';
 import { gradientOf } from './packed-pass.ts';
+import { linearBy, transposedBy } from './weight.ts';
 
 /** Rows of hidden states per chunk: the logits of one chunk are [96, V] in float32, and one chunk blocks for well under half a second. */
 export const headChunk = 96;
 
 /** The head: hidden states [n, H] → logits [n, V], soft-capped where the family says so. */
 export function headLogits({ head, config }: Decoder, hidden: Tensor): Tensor {
-  return capped(ops.linear(hidden, head), config.logitCap);
+  return capped(linearBy(hidden, head), config.logitCap);
 }
 
 /** Log-softmax of logits/τ in float32: [n, V] → [n, V]. */
@@ -93,7 +94,7 @@ export async function backwardHead(
   await inChunks(total, chunk, [gradHidden], (cut) => {
     const rows = ops.detach(cut(hidden));
     const gradLogits = ops.to(gradientOfLogits(decoder, rows, cut(targets), temperature, cut(gradLogprobs), gradEntropy && cut(gradEntropy)), hidden.dtype); // [n, V]
-    ops.copy_(cut(gradHidden), ops.linear(gradLogits, ops.transpose(decoder.head, 0, 1)));
+    ops.copy_(cut(gradHidden), transposedBy(gradLogits, decoder.head));
     if (decoder.head.requiresGrad) ops.addmm_(gradientOf(decoder.head), ops.transpose(gradLogits, 0, 1), rows);
   });
   return gradHidden;

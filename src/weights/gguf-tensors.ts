@@ -33,6 +33,10 @@ export function ggufTensors(gguf: GgufFile, { architecture, config }: GgufModel)
   };
   const info = (name: string): TensorInfo => ({ dtype: 'float32', shape: find(name).shape });
   const headsOf: Readonly<Record<string, unknown>> = architecture.pairedRows ? { attn_q: config.num_attention_heads, attn_k: config.num_key_value_heads } : {};
+  const blocksOf = (tensor: GgufTensor, rows: RowRange, memory: ArrayBuffer | undefined): Uint8Array<ArrayBuffer> => {
+    const heads = headsOf[partOf(tensor.name)] as number | undefined;
+    return heads === undefined ? gguf.readBlocks(tensor.name, rows, memory) : rowsOfHeads(gguf, tensor, rows, { heads, headRows: config.head_dim as number }, read);
+  };
   let blockMemory: ArrayBuffer | undefined;
   return {
     names: () => [...stored.keys()],
@@ -40,14 +44,15 @@ export function ggufTensors(gguf: GgufFile, { architecture, config }: GgufModel)
     read: (name, range, memory): RawTensor => {
       const tensor = find(name);
       const rows = range ?? { start: 0, end: tensor.shape[0]! };
-      const part = partOf(tensor.name);
-      const heads = headsOf[part] as number | undefined;
       if (memory) blockMemory ??= new ArrayBuffer(memory.byteLength); // blocks are never larger than what is in them
-      const blocks = heads === undefined ? gguf.readBlocks(tensor.name, rows, memory && blockMemory) : rowsOfHeads(gguf, tensor, rows, { heads, headRows: config.head_dim as number }, read);
-      const values = tensor.format.dequantise(blocks, memory);
+      const values = tensor.format.dequantise(blocksOf(tensor, rows, memory && blockMemory), memory);
       // 1 + w rounds once, when the file is made; back again is exact, and a norm that multiplies by 1 + w has its number back.
-      if (architecture.normShift !== 0 && part.endsWith('norm')) for (let i = 0; i < values.length; i++) values[i]! -= architecture.normShift;
+      if (architecture.normShift !== 0 && partOf(tensor.name).endsWith('norm')) for (let i = 0; i < values.length; i++) values[i]! -= architecture.normShift;
       return { dtype: 'float32', shape: [rows.end - rows.start, ...tensor.shape.slice(1)], bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) };
+    },
+    blocks: {
+      format: (name) => find(name).format,
+      read: (name, rows, memory) => blocksOf(find(name), rows, memory),
     },
     close: () => gguf.close(),
   };
