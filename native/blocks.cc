@@ -47,7 +47,8 @@ TSRL_VECTORISED void q8_0(const uint8_t* b, int64_t count, float* to) {
   }
 }
 
-// Of 16 bytes the low half of byte i belongs to element i, the high half to element i + 16: x = d·(q − zero) + m.
+// Of 16 bytes the low half of byte i belongs to element i, the high half to element i + 16: x = d·(q − zero) + m. An m of −0
+// leaves even the sign of a zero.
 TSRL_INLINE void halves(const uint8_t* pairs, float d, int zero, float m, float* to) {
   for (int i = 0; i < 16; i++) {
     to[i] = d * static_cast<float>((pairs[i] & 15) - zero) + m;
@@ -56,7 +57,7 @@ TSRL_INLINE void halves(const uint8_t* pairs, float d, int zero, float m, float*
 }
 
 TSRL_VECTORISED void q4_0(const uint8_t* b, int64_t count, float* to) {
-  for (; count > 0; count--, b += 18, to += 32) halves(b + 2, half_at(b), 8, 0, to);
+  for (; count > 0; count--, b += 18, to += 32) halves(b + 2, half_at(b), 8, -0.0f, to);
 }
 
 TSRL_VECTORISED void q4_1(const uint8_t* b, int64_t count, float* to) {
@@ -74,7 +75,7 @@ TSRL_INLINE void fifths(const uint8_t* pairs, const uint8_t* bits, float d, int 
 }
 
 TSRL_VECTORISED void q5_0(const uint8_t* b, int64_t count, float* to) {
-  for (; count > 0; count--, b += 22, to += 32) fifths(b + 6, b + 2, half_at(b), 16, 0, to);
+  for (; count > 0; count--, b += 22, to += 32) fifths(b + 6, b + 2, half_at(b), 16, -0.0f, to);
 }
 
 TSRL_VECTORISED void q5_1(const uint8_t* b, int64_t count, float* to) {
