@@ -10,7 +10,7 @@ import { loadDataset, requireColumn } from '../data/source.ts';
 import type { DatasetInput } from '../data/source.ts';
 import { expected, InputError } from '../errors.ts';
 import { copyDecoder } from '../model/copies.ts';
-import { disposeDecoder, parameterCount, trainedCount } from '../model/decoder.ts';
+import { blockCount, disposeDecoder, parameterCount, trainedCount } from '../model/decoder.ts';
 import type { Decoder } from '../model/decoder.ts';
 import { decoderConfig } from '../model/families.ts';
 import type { DecoderConfig } from '../model/decoder-config.ts';
@@ -18,6 +18,8 @@ import { bytesPerNumber, chooseDevice, chooseDType, disposeModel, openModel, rea
 import type { LoadedModel, OpenedModel } from '../model/load.ts';
 import { adaptDecoder, adapterShapes, createAdapter } from '../model/lora.ts';
 import type { LoraSettings } from '../model/lora.ts';
+import { formatsOf } from '../model/read-weights.ts';
+import { weightShapes } from '../model/weight-names.ts';
 import { RewardErrorMonitor } from '../rewards/error-rate.ts';
 import { Slots } from '../rewards/slots.ts';
 import { assertFreeDisk } from '../run/folder.ts';
@@ -92,6 +94,7 @@ export async function prepare(options: ResolvedOptions, onMessage: (line: string
     const tokenizer = (options.tokenizer as Tokenizer | null) ?? own.tokenizer;
     const config = 'loaded' in model ? model.loaded.decoder.config : decoderConfig(model.opened.checkpoint.config);
     checkAdapter(own, config, options);
+    checkBase(own, config, options);
     const prompts: PromptSettings = { ...options, tokenizer, limit: promptLimit(options, config.contextLength) };
     const survey = dataset.kind === 'rows' ? await surveyPrompts(dataset.rows, prompts) : null;
     const roundSize = options.promptsPerStep * options.stepsPerGeneration;
@@ -117,7 +120,7 @@ export async function prepare(options: ResolvedOptions, onMessage: (line: string
 export async function start(prepared: Prepared, onMessage: (line: string) => void): Promise<Run> {
   const { options, model, tokenizer } = prepared;
   native().setThreads(options.threads ?? availableParallelism());
-  const read = 'loaded' in model ? model.loaded : await readModel(model.opened, { dtype: options.dtype, attention: options.attention, onMessage });
+  const read = 'loaded' in model ? model.loaded : await readModel(model.opened, { dtype: options.dtype, attention: options.attention, quantisation: options.quantisation, onMessage });
   const { lora } = options;
   const decoder = lora ? adaptDecoder(createAdapter(read.decoder, read.reference, lora, options.seed)) : read.decoder;
   const policy: LoadedModel = { ...read, decoder, tokenizer };
@@ -222,10 +225,10 @@ function choosePlan(decoder: Decoder, options: ResolvedOptions, promptTokens: nu
   const { config } = decoder;
   const bytes = bytesPerNumber('float32');
   const checkpoint = options.gradientCheckpointing === true;
-  // Of what is trained: gradients and a frozen reference; of all weights: the packed ones of decoding. The memory of a named
+  // Of what is trained: gradients and a frozen reference; of all weights but those in blocks: the packed ones of decoding. The memory of a named
   // optimizer is taken by now; the caller's own may take as much as AdamW's at its first step.
   const copies = 1 + (options.beta === 0 ? 0 : 1) + (typeof options.optim === 'string' ? 0 : 2);
-  const available = process.availableMemory() - (trainedCount(decoder) * copies + parameterCount(decoder)) * bytes;
+  const available = process.availableMemory() - (trainedCount(decoder) * copies + parameterCount(decoder) - blockCount(decoder)) * bytes;
   const rowBytes = config.layers * 2 * config.keyValueHeads * config.headDim * options.maxCompletionLength * bytes;
   const wanted = options.numGenerations * options.promptsPerStep * options.stepsPerGeneration;
   const automatic = Math.max(1, Math.min(32, wanted, Math.floor((0.25 * available) / rowBytes)));
@@ -254,4 +257,14 @@ function checkAdapter(model: LoadedModel | OpenedModel, config: DecoderConfig, {
   if (adapter && lora) throw expected('lora', 'to be left out for a model that has an adapter, which is trained on', lora, 'remove it, or merge the adapter first');
   if (adapter && syncRefModel) throw expected('syncRefModel', 'to be false for a model with an adapter', true, 'a mixture of the factors of two adapters is no mixture of the adapters; leave it out');
   if (lora) adapterShapes(config, lora);
+}
+
+/** Blocks of a few bits cannot be trained, and not every file can be held in them. */
+function checkBase(model: LoadedModel | OpenedModel, config: DecoderConfig, { lora, quantisation }: ResolvedOptions): void {
+  const loaded = 'decoder' in model;
+  const adapter = loaded ? model.decoder.adapter : model.adapter;
+  if (!adapter && !lora && (loaded ? blockCount(model.decoder) > 0 : quantisation !== null)) {
+    throw expected('lora', 'to be set for a quantised base, whose blocks cannot be trained', lora, 'set it, or leave `quantisation` out to train the weights themselves');
+  }
+  if (!loaded && quantisation !== null) formatsOf(model.checkpoint, weightShapes(config), quantisation);
 }

@@ -14,6 +14,7 @@ import type { Quantisation, StoredWeights } from './read-weights.ts';
 import { rotaryTables } from './rope.ts';
 import type { Rotary } from './rope.ts';
 import { layerName, weightShapes } from './weight-names.ts';
+import { BlockMatrix } from './weight.ts';
 import type { Weight } from './weight.ts';
 
 const FLOATS: ReadonlySet<DType> = new Set<DType>(['float64', 'float32', 'bfloat16', 'float16']);
@@ -186,6 +187,11 @@ export function disposeRotary(rotary: readonly (Rotary | null)[]): void {
 /** Elements of all weights, an adapter's included. */
 export function parameterCount({ weights, trained, adapter }: Decoder): number {
   return adapter ? parameterCount(adapter.base) + elements(trained) : elements(weights);
+}
+
+/** Elements that are held in blocks, an adapter's base included. */
+export function blockCount({ weights, adapter }: Decoder): number {
+  return elements(new Map([...(adapter?.base.weights ?? weights)].filter(([, weight]) => weight instanceof BlockMatrix)));
 }
 
 /** Elements that training changes. */

@@ -55,7 +55,8 @@ export async function readWeight(stored: StoredWeights, name: string, shape: rea
  */
 export function formatsOf(stored: StoredWeights, shapes: ReadonlyMap<string, readonly number[]>, quantisation: Quantisation): Map<string, BlockFormat> {
   const made = [...BLOCK_FORMATS.values()].find(({ name }) => name === quantisation.toUpperCase());
-  if (!made && !stored.blocks) throw new FileFormatError("Expected a file that holds blocks for `quantisation: 'asStored'`, got one of whole numbers; name a format such as 'q4_1' or 'q8_0'.", { quantisation });
+  const whole = () => new FileFormatError("Expected a file that holds blocks for `quantisation: 'asStored'`, got one of whole numbers; name a format such as 'q4_1' or 'q8_0'.", { quantisation });
+  if (!made && !stored.blocks) throw whole();
   const formats = new Map<string, BlockFormat>();
   for (const [name, shape] of shapes) {
     if (shape.length !== 2) continue;
@@ -67,6 +68,7 @@ export function formatsOf(stored: StoredWeights, shapes: ReadonlyMap<string, rea
     }
     formats.set(name, format);
   }
+  if (formats.size === 0) throw whole();
   return formats;
 }
 
@@ -89,7 +91,7 @@ async function fill(target: Tensor, shape: readonly number[], piece: (rows?: { s
   try {
     for (let start = 0; start < rows; start += atOnce) {
       const end = Math.min(rows, start + atOnce);
-      scope(() => ops.copy_(ops.narrow(target, 0, start, end - start), piece(atOnce < rows ? { start, end } : undefined)));
+      scope(() => void ops.copy_(ops.narrow(target, 0, start, end - start), piece(atOnce < rows ? { start, end } : undefined)));
       await breathe();
     }
     return target;
