@@ -12,6 +12,7 @@ import { measure } from './measure.ts';
 import type { Row } from './measure.ts';
 import { readFacts } from './model.ts';
 import { Peer, peerModel, peerPython } from './peer.ts';
+import { quantised } from './quantised.ts';
 import { resultText, saveResult, surroundings } from './results.ts';
 import type { BenchResult } from './results.ts';
 import { measureRoof } from './roof.ts';
@@ -47,6 +48,7 @@ const flags: Flags = {
 const others: Readonly<Record<string, { summary: string; run(settings: BenchSettings): Promise<void> }>> = {
   scaling: { summary: 'step time against group size, lengths, model size and threads', run: scaling },
   'long-tail': { summary: 'completions of very different lengths against steps of the same number of rows', run: longTail },
+  quantised: { summary: 'an adapter over a base in numbers and in blocks: times and peak memory', run: quantised },
   'start-up': { summary: 'time of --help, time and memory of loading', run: startUp },
 };
 
