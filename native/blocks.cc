@@ -36,24 +36,26 @@ TSRL_VECTORISED void f16(const uint8_t* b, int64_t count, float* to) {
   for (int64_t i = 0; i < count; i++) to[i] = half_at(b + 2 * i);
 }
 
-TSRL_VECTORISED void bf16(const uint8_t* b, int64_t count, float* to) {
+TSRL_VECTORISED void bf16(const uint8_t* __restrict b, int64_t count, float* __restrict to) {
+#pragma omp simd
   for (int64_t i = 0; i < count; i++) to[i] = std::bit_cast<float>(static_cast<uint32_t>(b[2 * i] | (b[2 * i + 1] << 8)) << 16);
 }
 
-TSRL_VECTORISED void q8_0(const uint8_t* b, int64_t count, float* to) {
+TSRL_VECTORISED void q8_0(const uint8_t* __restrict b, int64_t count, float* __restrict to) {
   for (; count > 0; count--, b += 34, to += 32) {
     const float d = half_at(b);
+#pragma omp simd
     for (int i = 0; i < 32; i++) to[i] = d * static_cast<float>(static_cast<int8_t>(b[2 + i]));
   }
 }
 
 // Of 16 bytes the low half of byte i belongs to element i, the high half to element i + 16: x = d·(q − zero) + m. An m of −0
 // leaves even the sign of a zero.
-TSRL_INLINE void halves(const uint8_t* pairs, float d, int zero, float m, float* to) {
-  for (int i = 0; i < 16; i++) {
-    to[i] = d * static_cast<float>((pairs[i] & 15) - zero) + m;
-    to[16 + i] = d * static_cast<float>((pairs[i] >> 4) - zero) + m;
-  }
+TSRL_INLINE void halves(const uint8_t* __restrict pairs, float d, int zero, float m, float* __restrict to) {
+#pragma omp simd
+  for (int i = 0; i < 16; i++) to[i] = d * static_cast<float>((pairs[i] & 15) - zero) + m;
+#pragma omp simd
+  for (int i = 0; i < 16; i++) to[16 + i] = d * static_cast<float>((pairs[i] >> 4) - zero) + m;
 }
 
 TSRL_VECTORISED void q4_0(const uint8_t* b, int64_t count, float* to) {
@@ -65,13 +67,13 @@ TSRL_VECTORISED void q4_1(const uint8_t* b, int64_t count, float* to) {
 }
 
 // As `halves`, with a fifth bit for each element.
-TSRL_INLINE void fifths(const uint8_t* pairs, const uint8_t* bits, float d, int zero, float m, float* to) {
-  uint32_t fifth;
+TSRL_INLINE void fifths(const uint8_t* __restrict pairs, const uint8_t* bits, float d, int zero, float m, float* __restrict to) {
+  int fifth;
   std::memcpy(&fifth, bits, 4);
-  for (uint32_t i = 0; i < 16; i++) {
-    to[i] = d * static_cast<float>(((pairs[i] & 15) | static_cast<int>(fifth >> i & 1) << 4) - zero) + m;
-    to[16 + i] = d * static_cast<float>(((pairs[i] >> 4) | static_cast<int>(fifth >> (i + 16) & 1) << 4) - zero) + m;
-  }
+#pragma omp simd
+  for (int i = 0; i < 16; i++) to[i] = d * static_cast<float>(((pairs[i] & 15) | (fifth >> i & 1) << 4) - zero) + m;
+#pragma omp simd
+  for (int i = 0; i < 16; i++) to[16 + i] = d * static_cast<float>(((pairs[i] >> 4) | (fifth >> (i + 16) & 1) << 4) - zero) + m;
 }
 
 TSRL_VECTORISED void q5_0(const uint8_t* b, int64_t count, float* to) {
@@ -91,15 +93,19 @@ TSRL_INLINE void six_bits(const uint8_t* b, int run, float& scale, float& minimu
 }
 
 // 256 elements in eight runs of 32, two of which share 32 bytes; `fifth` bits of byte i belong to element i of each run.
-TSRL_INLINE void runs(const uint8_t* b, const uint8_t* pairs, const uint8_t* fifth, float* to) {
+TSRL_INLINE void runs(const uint8_t* __restrict b, const uint8_t* pairs, const uint8_t* __restrict fifth, float* __restrict to) {
   const float d = half_at(b), m = half_at(b + 2);
   for (int run = 0; run < 8; run++, to += 32) {
     float scale, minimum;
     six_bits(b + 4, run, scale, minimum);
-    const uint8_t* from = pairs + (run >> 1) * 32;
+    scale *= d;
+    minimum *= m;
+    const uint8_t* __restrict from = pairs + (run >> 1) * 32;
+    const int shift = (run & 1) * 4;
+#pragma omp simd
     for (int i = 0; i < 32; i++) {
-      const int q = ((from[i] >> (run & 1) * 4) & 15) | (fifth ? (fifth[i] >> run & 1) << 4 : 0);
-      to[i] = d * scale * static_cast<float>(q) - m * minimum;
+      const int q = ((from[i] >> shift) & 15) | (fifth ? (fifth[i] >> run & 1) << 4 : 0);
+      to[i] = scale * static_cast<float>(q) - minimum;
     }
   }
 }
@@ -112,7 +118,7 @@ TSRL_VECTORISED void q5_k(const uint8_t* b, int64_t count, float* to) {
   for (; count > 0; count--, b += 176, to += 256) runs(b, b + 48, b + 16, to);
 }
 
-TSRL_VECTORISED void q6_k(const uint8_t* b, int64_t count, float* to) {
+TSRL_VECTORISED void q6_k(const uint8_t* __restrict b, int64_t count, float* __restrict to) {
   for (; count > 0; count--, b += 210) {
     const float d = half_at(b + 208);
     for (int group = 0; group < 16; group++, to += 16) {
@@ -120,8 +126,10 @@ TSRL_VECTORISED void q6_k(const uint8_t* b, int64_t count, float* to) {
       const int run = group >> 1, within = (group & 1) * 16;
       const uint8_t* low = b + (run >> 2) * 64 + (run & 1) * 32 + within;
       const uint8_t* high = b + 128 + (run >> 2) * 32 + within;
+      const int low_shift = (run >> 1 & 1) * 4, high_shift = (run & 3) * 2;
+#pragma omp simd
       for (int i = 0; i < 16; i++) {
-        const int q = ((low[i] >> (run >> 1 & 1) * 4) & 15) | ((high[i] >> (run & 3) * 2) & 3) << 4;
+        const int q = ((low[i] >> low_shift) & 15) | ((high[i] >> high_shift) & 3) << 4;
         to[i] = scale * static_cast<float>(q - 32);
       }
     }
@@ -232,7 +240,7 @@ Tensor block_product(const Tensor& y, const Tensor& blocks, std::string_view nam
   require(!(y.requires_grad() && at::GradMode::is_enabled()), "no derivative of this product");
   const Tensor out = at::zeros({y.size(0), columns}, y.options());
   if (y.size(0) == 0) return out;
-  over_tiles(blocks, format, [&](const Tensor& tile, int64_t start, int64_t count) { out.add_(product(y.narrow(1, start, count), tile.t(), {})); });
+  over_tiles(blocks, format, [&](const Tensor& tile, int64_t start, int64_t count) { out.add_(product(y.narrow(1, start, count), tile.t(), {}, blocks.size(0) / count)); });
   return out;
 }
 
@@ -244,7 +252,7 @@ struct BlockLinear : torch::autograd::Function<BlockLinear> {
     context->saved_data["format"] = name;
     const Tensor out = at::empty({x.size(0), blocks.size(0)}, x.options());
     if (x.size(0) == 0) return out;
-    over_tiles(blocks, format, [&](const Tensor& tile, int64_t start, int64_t count) { out.narrow(1, start, count).copy_(product(x, tile, {})); });
+    over_tiles(blocks, format, [&](const Tensor& tile, int64_t start, int64_t count) { out.narrow(1, start, count).copy_(product(x, tile, {}, blocks.size(0) / count)); });
     return out;
   }
 
