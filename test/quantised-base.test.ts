@@ -11,7 +11,7 @@ import { loadModel } from '../src/language-model.ts';
 import { copyDecoder } from '../src/model/copies.ts';
 import { assembleDecoder, blockCount, disposeDecoder, parameterCount } from '../src/model/decoder.ts';
 import type { Decoder } from '../src/model/decoder.ts';
-import { disposeModel, loadNetwork } from '../src/model/load.ts';
+import { disposeModel, loadNetwork, savedBytes, saveModel } from '../src/model/load.ts';
 import { adaptDecoder, createAdapter } from '../src/model/lora.ts';
 import type { LoraSettings } from '../src/model/lora.ts';
 import { mergeModel } from '../src/model/merge.ts';
@@ -121,6 +121,19 @@ test('a base in 8 bits is near the whole one, in 4 bits further off; a copy is t
   assert.deepEqual(await scores(copy), await scores(four!.decoder));
   disposeDecoder(copy);
   for (const one of [whole, eight, four]) disposeModel(one!);
+});
+
+test('saved as a whole model, it is what its blocks stand for', async () => {
+  const live = liveTensors();
+  const loaded = await loadNetwork(untied, { quantisation: 'q4_0' });
+  const saved = join(folder, 'saved');
+  await saveModel(saved, loaded);
+  assert.equal(savedBytes(loaded, null), 4 * parameterCount(loaded.decoder));
+  const again = await loadNetwork(saved);
+  assert.equal(again.quantised, null);
+  assert.ok(far(await scores(again.decoder), await scores(loaded.decoder)) < 1e-5);
+  for (const one of [again, loaded]) disposeModel(one);
+  assert.equal(liveTensors(), live);
 });
 
 test('merging into blocks is refused unless it is said, and then is what they stand for', async () => {

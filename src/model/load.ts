@@ -14,7 +14,7 @@ import { adapterConfig, adapterEntries, openAdapter, readAdapter } from './adapt
 import type { OpenedAdapter } from './adapter-files.ts';
 import type { AttentionKernel } from './attention.ts';
 import type { Decoder } from './decoder.ts';
-import { disposeDecoder, readDecoder, trainedCount } from './decoder.ts';
+import { disposeDecoder, parameterCount, readDecoder, trainedCount } from './decoder.ts';
 import { decoderConfig } from './families.ts';
 import { adaptDecoder, adapterShapes } from './lora.ts';
 import { mergedConfig, mergedWeight, weightsToMerge } from './merge.ts';
@@ -143,7 +143,7 @@ export function chooseDevice(wanted: string): string {
 
 /** Number of bytes that `saveModel` writes for the weights. */
 export function savedBytes({ decoder }: LoadedModel, dtype: DType | null): number {
-  return trainedCount(decoder) * bytesPerNumber(dtype ?? decoder.dtype);
+  return (decoder.adapter ? trainedCount(decoder) : parameterCount(decoder)) * bytesPerNumber(dtype ?? decoder.dtype);
 }
 
 /** Writes a Hugging Face folder (config, generation config with the stop ids, weights, tokenizer), or peft's for a model with an adapter. `dtype` null keeps the dtype in memory. */
