@@ -17,7 +17,7 @@ import type { LoraSettings } from '../src/model/lora.ts';
 import { mergeModel } from '../src/model/merge.ts';
 import { disposeBatch, packTrees } from '../src/model/packed-batch.ts';
 import type { TokenTree } from '../src/model/packed-batch.ts';
-import { quantisations } from '../src/model/read-weights.ts';
+import { formatsOf, pieceMemory, quantisations, readBlocks } from '../src/model/read-weights.ts';
 import { BlockMatrix, valuesOf } from '../src/model/weight.ts';
 import { noGrad } from '../src/tensor/autograd.ts';
 import { native } from '../src/tensor/binding.ts';
@@ -191,5 +191,21 @@ test('what cannot be is refused before weights are read', async () => {
   }
   const loaded = await loadModel(model, { threads: 1, quantisation: 'q4_1' });
   await assert.rejects(grpo({ ...toyOptions(model, join(folder, 'refused')), model: loaded }, silent).run(), /Expected `lora` to be set for a quantised base/);
+  // Under an adapter it is trained, and afterwards what it was.
+  const before = await scores(loaded.decoder);
+  const { steps } = await grpo({ ...toyOptions(model, join(folder, 'loaded'), { lora, maxSteps: 2, beta: 0.1 }), model: loaded }, silent).run();
+  assert.equal(steps, 2);
+  assert.deepEqual(await scores(loaded.decoder), before);
   loaded.dispose();
+});
+
+test('numbers that blocks cannot stand for are refused, and nothing is left behind', async () => {
+  const live = liveTensors();
+  for (const [bad, got] of [[NaN, 'NaN'], [-Infinity, 'Infinity'], [70_000, '70000']] as const) {
+    const numbers = Float32Array.from({ length: 64 }, (_, i) => (i === 40 ? bad : i));
+    const stored = { names: () => ['w'], info: () => ({ dtype: 'float32', shape: [2, 32] }) as const, read: () => ({ dtype: 'float32', shape: [2, 32], bytes: new Uint8Array(numbers.buffer) }) as const };
+    const format = [...formatsOf(stored, new Map([['w', [2, 32]]]), 'q4_1').values()][0]!;
+    await assert.rejects(readBlocks(stored, 'w', [2, 32], format, 'q4_1', pieceMemory()), new RegExp(`\`w\` to hold numbers up to 65504, got ${got}`));
+  }
+  assert.equal(liveTensors(), live);
 });

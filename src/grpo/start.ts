@@ -225,8 +225,8 @@ function choosePlan(decoder: Decoder, options: ResolvedOptions, promptTokens: nu
   const { config } = decoder;
   const bytes = bytesPerNumber('float32');
   const checkpoint = options.gradientCheckpointing === true;
-  // Of what is trained: gradients and a frozen reference; of all weights but those in blocks: the packed ones of decoding. The memory of a named
-  // optimizer is taken by now; the caller's own may take as much as AdamW's at its first step.
+  // Of what is trained: gradients and a frozen reference; of all weights but those in blocks: the packed ones of decoding. The
+  // memory of a named optimizer is taken by now; the caller's own may take as much as AdamW's at its first step.
   const copies = 1 + (options.beta === 0 ? 0 : 1) + (typeof options.optim === 'string' ? 0 : 2);
   const available = process.availableMemory() - (trainedCount(decoder) * copies + parameterCount(decoder) - blockCount(decoder)) * bytes;
   const rowBytes = config.layers * 2 * config.keyValueHeads * config.headDim * options.maxCompletionLength * bytes;

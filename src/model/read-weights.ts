@@ -35,6 +35,9 @@ export const heldFormats: ReadonlySet<string> = new Set(['F16', 'BF16', 'Q4_0', 
 /** Elements of a weight that are on their way at a time: 4 MiB of float32. A larger weight comes in pieces of whole rows. */
 const PIECE = 1 << 20;
 
+/** Largest float16, which scales and minima are. */
+const MOST = 65504;
+
 /** Memory for pieces on their way, one after the other: garbage of several hundred MB would wait for the collector otherwise. */
 export function pieceMemory(): ArrayBuffer {
   return new ArrayBuffer(8 * PIECE); // enough for float64; what is never written takes nothing
@@ -72,14 +75,21 @@ export function formatsOf(stored: StoredWeights, shapes: ReadonlyMap<string, rea
   return formats;
 }
 
-/** One matrix in blocks: those of the file, or made from its numbers on the way. The caller disposes it. */
+/**
+ * One matrix in blocks: those of the file, or made from its numbers on the way. The caller disposes it.
+ *
+ * @throws FileFormatError when a number is none, or too large
+ */
 export async function readBlocks(stored: StoredWeights, name: string, shape: readonly number[], format: BlockFormat, quantisation: Quantisation, memory: ArrayBuffer): Promise<Weight> {
   const [out, input] = shape as [number, number];
   const rowBytes = (input / format.blockSize) * format.bytesPerBlock;
   const blocks = await fill(keep(ops.empty([out, rowBytes], 'uint8')), shape, (rows = { start: 0, end: out }) => {
     if (quantisation === 'asStored') return tensorFromBytes(stored.blocks!.read(name, rows, memory), [rows.end - rows.start, rowBytes], 'uint8');
     const piece = stored.read(name, rows, memory);
-    return ops.toBlocks(ops.to(tensorFromBytes(piece.bytes, piece.shape, piece.dtype), 'float32'), format.name);
+    const numbers = ops.to(tensorFromBytes(piece.bytes, piece.shape, piece.dtype), 'float32');
+    const most = ops.amax(ops.abs(numbers), [0, 1]).item();
+    if (!(most <= MOST)) throw new FileFormatError(`Expected \`${name}\` to hold numbers up to ${MOST}, got ${most}; its scales would not fit their 16 bits: leave \`quantisation\` out, or take an undamaged file.`, { name });
+    return ops.toBlocks(numbers, format.name);
   });
   return new BlockMatrix(blocks, format.name, [out, input]);
 }
