@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { grad, noGrad } from '../tensor/autograd.ts';
+import { native } from '../tensor/binding.ts';
 import * as ops from '../tensor/ops.ts';
 import { scope } from '../tensor/scope.ts';
 import { tensor, tensorFromBytes } from '../tensor/tensor.ts';
@@ -87,6 +88,21 @@ for (const format of formats) {
     }
   });
 }
+
+test('threads share the rows: the same numbers for any number of them', () => {
+  const of = (threads: number) => {
+    native().setThreads(threads);
+    return scope(() => {
+      const { matrix } = matrixOf(formats.find(({ name }) => name === 'Q4_1')!, 131, 2304);
+      const values = valuesOf(matrix);
+      return [values.toBytes(), ops.toBlocks(values, 'Q8_0').toBytes()];
+    });
+  };
+  const before = native().getThreads();
+  const [one, three] = [of(1), of(3)];
+  native().setThreads(before);
+  assert.deepEqual(three, one);
+});
 
 test('rows are looked up, and the whole is given, as the numbers are', () => {
   scope(() => {
