@@ -62,7 +62,7 @@ function adapted(base: Decoder, changes: Partial<LoraSettings>): Decoder {
 }
 
 async function scores(decoder: Decoder): Promise<Float32Array> {
-  const batch = packTrees(trees, decoder.config.contextLength, 'float32');
+  const batch = packTrees(trees, decoder.config.contextLength);
   const { logprobs } = await scoreBatch(decoder, batch, 0.9);
   disposeBatch(batch);
   return logprobs;
@@ -70,7 +70,7 @@ async function scores(decoder: Decoder): Promise<Float32Array> {
 
 async function gradients(decoder: Decoder): Promise<Gradients> {
   for (const weight of decoder.trained.values()) weight.requiresGrad_();
-  const batch = packTrees(trees, decoder.config.contextLength, 'float32');
+  const batch = packTrees(trees, decoder.config.contextLength);
   const count = batch.targets.length;
   await accumulateGradient(decoder, batch, { temperature: 0.9, checkpoint: true }, () => ({ logprobs: tensor(normals(count, 1, 5, 0)), entropy: tensor(normals(count, 1, 5, 1)) }));
   disposeBatch(batch);
