@@ -13,6 +13,7 @@ import { measure } from './measure.ts';
 import type { Row } from './measure.ts';
 import { readFacts } from './model.ts';
 import { Peer, peerModel, peerPython } from './peer.ts';
+import { quantised } from './quantised.ts';
 import { resultText, saveResult, surroundings } from './results.ts';
 import type { BenchResult } from './results.ts';
 import { measureRoof } from './roof.ts';
@@ -50,6 +51,7 @@ const others: Readonly<Record<string, { summary: string; run(settings: BenchSett
   scaling: { summary: 'step time against group size, lengths, model size and threads', run: scaling },
   'long-tail': { summary: 'completions of very different lengths against steps of the same number of rows', run: longTail },
   estimate: { summary: 'estimates of six runs beside what they take; fails when one is too far off', run: estimates },
+  quantised: { summary: 'an adapter over a base in numbers and in blocks: times and peak memory', run: quantised },
   'start-up': { summary: 'time of --help, time and memory of loading', run: startUp },
 };
 

@@ -6,6 +6,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -24,6 +25,12 @@ const char* dtype_name(at::ScalarType dtype);
 inline void require(bool holds, const char* what) {
   if (!holds) throw std::runtime_error(std::string("expected ") + what);
 }
+
+using Bias = std::optional<at::Tensor>;
+
+// x·wᵀ + b by the faster of two kernels: x [n, in], w [out, in], either of any strides: [n, out]. `times` says how many
+// products of these shapes come one after the other. linear.cc
+at::Tensor product(const at::Tensor& x, const at::Tensor& w, const Bias& b, int64_t times = 1);
 
 // Runs `body` and turns whatever libtorch throws into a JavaScript error with its message, without the C++ backtrace.
 template <typename Body>

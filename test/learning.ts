@@ -66,7 +66,7 @@ function placesRight(text: string, answer: string): number {
 
 /** Supervised updates, until the loss is low enough: the mean −log-probability of answer and stop token over 32 exercises. */
 async function warmUp(model: LoadedModel, { exercises, warmUntil }: Task, seed: number): Promise<void> {
-  const weights = [...model.decoder.weights.values()];
+  const weights = [...model.decoder.trained.values()];
   for (const weight of weights) weight.requiresGrad_();
   const optimizer = new AdamW(weights);
   const random = dice(seed);
@@ -134,7 +134,7 @@ export async function learn(name: TaskName, seed: number, folder: string, { opti
         threads: 1,
         logCompletions: false,
         outputDir: join(home, 'run'),
-        ...(optim && { optim: optim([...model.decoder.weights.values()]) }),
+        ...(optim && { optim: optim([...model.decoder.trained.values()]) }),
         ...task.options,
         ...options,
       },

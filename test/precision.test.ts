@@ -57,14 +57,14 @@ function groupsOf(size = 1): Group[] {
 /** A network of 16 bits, and one in float32 of the same numbers. */
 function pairOf(dtype: DType): { narrow: Decoder; wide: Decoder } {
   const [narrow, wide] = [tinyDecoder({ trained: true, dtype }), tinyDecoder({ trained: true })];
-  for (const [name, weight] of wide.weights) noGrad(() => scope(() => void ops.copy_(weight, narrow.weights.get(name)!)));
+  for (const [name, weight] of wide.trained) noGrad(() => scope(() => void ops.copy_(weight, narrow.trained.get(name)!)));
   return { narrow, wide };
 }
 
 /** Master copies over an optimizer that takes the gradients instead of stepping. */
 function watching(decoder: Decoder, taken: Gradients): Optimizer {
   const step = () => takeGradients(decoder).forEach((values, name) => taken.set(name, values));
-  return new MasterWeights({ vocabulary: [], hidden: [...decoder.weights.values()] }, () => ({ step, zeroGrad: () => undefined, dispose: () => undefined }), { rounding: 'nearest', seed: 0 });
+  return new MasterWeights({ vocabulary: [], hidden: [...decoder.trained.values()] }, () => ({ step, zeroGrad: () => undefined, dispose: () => undefined }), { rounding: 'nearest', seed: 0 });
 }
 
 /** The gradient of an update as the optimizer sees it. */
@@ -88,7 +88,7 @@ function apart(a: Gradients, b: Gradients): number {
   return Math.sqrt(difference / size);
 }
 
-const numbersOf = (decoder: Decoder): number[][] => [...decoder.weights.values()].map((weight) => Array.from(weight.toArray(), Number));
+const numbersOf = (decoder: Decoder): number[][] => [...decoder.trained.values()].map((weight) => Array.from(weight.toArray(), Number));
 
 describe('the gradient of an update', () => {
   // 2.4 % and 0.4 % were measured: some hundred roundings of 2⁻⁹ and 2⁻¹², and room for other kernels.
@@ -130,11 +130,11 @@ describe('a gradient that is not finite, in float16', () => {
     const decoder = tinyDecoder({ trained: true, dtype: 'float16' });
     damage(decoder);
     const before = numbersOf(decoder);
-    const optimizer = new MasterWeights({ vocabulary: [], hidden: [...decoder.weights.values()] }, ({ hidden }) => new Sgd(hidden), { rounding: 'nearest', seed: 0 });
+    const optimizer = new MasterWeights({ vocabulary: [], hidden: [...decoder.trained.values()] }, ({ hidden }) => new Sgd(hidden), { rounding: 'nearest', seed: 0 });
     const result = await updatePolicy(decoder, optimizer, groupsOf(), { ...settings, lossScale });
     optimizer.dispose();
     const moved = String(numbersOf(decoder)) !== String(before);
-    const gradients = [...decoder.weights.values()].filter((weight) => weight.grad !== null).length;
+    const gradients = [...decoder.trained.values()].filter((weight) => weight.grad !== null).length;
     disposeDecoder(decoder);
     return { result, moved, gradients };
   }
@@ -257,7 +257,7 @@ test('the optimizer of a later iteration draws other numbers', async () => {
   const after = async (updates: number): Promise<string> => {
     const decoder = tinyDecoder({ trained: true, dtype: 'bfloat16' });
     const optimizer = makeOptimizer(decoder, options, updates);
-    for (const weight of decoder.weights.values()) weight.grad = ops.full(weight.shape, 1);
+    for (const weight of decoder.trained.values()) weight.grad = ops.full(weight.shape, 1);
     await optimizer.step(1e-3);
     const moved = String(numbersOf(decoder));
     optimizer.dispose();

@@ -144,7 +144,7 @@ test("the caller's model is trained in place and goes on without gradients", asy
   const untrained = await probe(loaded);
   await grpo(toyOptions(model, join(folder, 'in-place'), { model: loaded, maxSteps: 2 }), silent).run();
   assert.notDeepEqual(await probe(loaded), untrained);
-  assert.ok([...loaded.decoder.weights.values()].every((weight) => !weight.requiresGrad && weight.grad === null));
+  assert.ok([...loaded.decoder.trained.values()].every((weight) => !weight.requiresGrad && weight.grad === null));
   assert.equal(liveTensors(), alive);
   loaded.dispose();
 });

@@ -1,5 +1,6 @@
 /** The options under the heading Optimiser; part of the schema in option-schema.ts. */
 import { z } from 'zod';
+import { quantisations } from '../model/read-weights.ts';
 import { optimizers } from '../training/optimizers/make-optimizer.ts';
 import { schedules } from '../training/schedule.ts';
 import { functionOf, notNegative, objectOf, option, orAuto, positive, share, whole } from './option-fields.ts';
@@ -68,6 +69,9 @@ export const optimiser = {
   lrCycles: option(whole(1).default(1), { meaning: 'Cosines of `cosine_with_restarts`' }),
   lrPower: option(positive().default(1), { meaning: 'Exponent of `polynomial`' }),
   lrDecayRatio: option(share().default(0.1), { meaning: 'Share of all updates over which `warmup_stable_decay` falls at the end' }),
+  quantisation: option(z.enum(quantisations).nullable().default(null), {
+    meaning: "Holds the base under an adapter (`lora`, or a model that is one) in blocks of 4 or 8 bits in place of numbers (QLoRA): made of them (`'q4_0'`, `'q4_1'`, `'q8_0'`), or as a GGUF file has them (`'asStored'`); docs/adapters.md",
+  }),
   lora: option(
     z
       .strictObject({

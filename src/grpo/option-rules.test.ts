@@ -50,6 +50,7 @@ describe('refused combinations', () => {
   test('the other halves of these rules', () => {
     const blames = (bad: Record<string, unknown>, name: string) => assert.throws(() => resolve(bad), (error: Error & { data: { name: string } }) => error.data.name === name);
     blames({ stepsPerIteration: 5 }, 'iterations');
+    blames({ model: {}, quantisation: 'q4_1' }, 'quantisation');
     blames({ rewardAggregation: 'normalizeThenSum', advantage: 'leaveOneOut' }, 'advantage');
     blames({ adaptiveEntropy: {}, entropyCoef: 2 }, 'entropyCoef');
     blames({ lrMinRatio: 0.1, lrSchedulerType: 'constant' }, 'lrSchedulerType');

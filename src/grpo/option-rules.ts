@@ -68,10 +68,11 @@ export const refusals = {
       ? expected('saveSteps', 'to be set when `saveTotalLimit` is', null, 'set it, or remove `saveTotalLimit`')
       : null,
 
-  loadedModelIsPlaced: ({ model, device, dtype }) =>
-    typeof model === 'object' && (device !== 'auto' || dtype !== 'auto')
-      ? expected(device === 'auto' ? 'dtype' : 'device', 'to be left out when `model` is a loaded model', device === 'auto' ? dtype : device, 'the model has its own; set it in `loadModel`')
-      : null,
+  loadedModelIsPlaced: ({ model, device, dtype, quantisation }) => {
+    if (typeof model !== 'object') return null;
+    const given = Object.entries({ device, dtype, quantisation }).find(([name, value]) => value !== schemaDefault(name as 'device'));
+    return given ? expected(given[0], 'to be left out when `model` is a loaded model', given[1], 'the model has its own; set it in `loadModel`') : null;
+  },
 
   iterationsSetTheLength: ({ iterations, stepsPerIteration, numTrainEpochs }) => {
     if (stepsPerIteration !== null && iterations === 1) return expected('iterations', 'to be 2 or more when `stepsPerIteration` is set', iterations, 'set it, or use `maxSteps`');

@@ -11,7 +11,7 @@ import { loadDataset } from '../data/source.ts';
 import type { DatasetInput } from '../data/source.ts';
 import { expected, InputError } from '../errors.ts';
 import { copyDecoder } from '../model/copies.ts';
-import { disposeDecoder, parameterCount, trainedCount } from '../model/decoder.ts';
+import { blockCount, disposeDecoder, parameterCount, trainedCount } from '../model/decoder.ts';
 import type { Decoder } from '../model/decoder.ts';
 import { decoderConfig } from '../model/families.ts';
 import type { AttentionKernel } from '../model/attention.ts';
@@ -20,6 +20,8 @@ import { bytesPerNumber, chooseDevice, disposeModel, openModel, readModel } from
 import type { DescribedModel, DTypeChoice, LoadedModel, OpenedModel } from '../model/load.ts';
 import { adaptDecoder, adapterShapes, createAdapter } from '../model/lora.ts';
 import type { LoraSettings } from '../model/lora.ts';
+import { formatsOf } from '../model/read-weights.ts';
+import { weightShapes } from '../model/weight-names.ts';
 import { RewardErrorMonitor } from '../rewards/error-rate.ts';
 import { Slots } from '../rewards/slots.ts';
 import { assertFreeDisk } from '../run/folder.ts';
@@ -104,6 +106,7 @@ export async function prepare(options: ResolvedOptions, onMessage: (line: string
     : { opened: await openModel(options.model as string, { cacheDir: options.cacheDir, onMessage }) };
   try {
     checkOwnOptimizer('loaded' in model ? model.loaded : model.opened, options);
+    checkBase(model, options);
     const outline = await outlineRun(options, dataset, described(model, options));
     return { options, model, ...outline, planned: choosePlan(outline.sizes, options, memoryLimit(options)) };
   } catch (error) {
@@ -161,7 +164,7 @@ export async function start(prepared: Prepared, onMessage: (line: string) => voi
   const { options, model, tokenizer, planned } = prepared;
   native().setThreads(options.threads ?? availableParallelism());
   const precision = choosePrecision(model, options);
-  const read = 'loaded' in model ? model.loaded : await readModel(model.opened, { attention: options.attention, onMessage }, precision);
+  const read = 'loaded' in model ? model.loaded : await readModel(model.opened, { attention: options.attention, quantisation: options.quantisation, onMessage }, precision);
   const { lora } = options;
   const decoder = lora ? adaptDecoder(createAdapter(read.decoder, read.reference, lora, options.seed)) : read.decoder;
   const policy: LoadedModel = { ...read, decoder, tokenizer };
@@ -282,4 +285,16 @@ function checkAdapter({ adapter, config }: ModelOfRun, { lora, syncRefModel }: R
   if (adapter && lora) throw expected('lora', 'to be left out for a model that has an adapter, which is trained on', lora, 'remove it, or merge the adapter first');
   if (adapter && syncRefModel) throw expected('syncRefModel', 'to be false for a model with an adapter', true, 'a mixture of the factors of two adapters is no mixture of the adapters; leave it out');
   if (lora) adapterShapes(config, lora);
+}
+
+/** Blocks of a few bits cannot be trained, and not every file can be held in them. */
+function checkBase(model: Prepared['model'], { lora, quantisation }: ResolvedOptions): void {
+  const adapter = 'loaded' in model ? model.loaded.decoder.adapter : model.opened.adapter;
+  if (!adapter && !lora && ('loaded' in model ? blockCount(model.loaded.decoder) > 0 : quantisation !== null)) {
+    throw expected('lora', 'to be set for a quantised base, whose blocks cannot be trained', lora, 'set it, or leave `quantisation` out to train the weights themselves');
+  }
+  if ('opened' in model && quantisation !== null) {
+    const { checkpoint } = model.opened;
+    formatsOf(checkpoint, weightShapes(decoderConfig(checkpoint.config)), quantisation);
+  }
 }

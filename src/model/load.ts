@@ -2,7 +2,7 @@
 import { expected, InputError } from '../errors.ts';
 import { generationConfigToSave } from '../text/stop-ids.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
-import type { DType, Tensor } from '../tensor/tensor.ts';
+import type { DType } from '../tensor/tensor.ts';
 import * as ops from '../tensor/ops.ts';
 import { scope } from '../tensor/scope.ts';
 import { openCheckpoint, readDescription } from '../weights/checkpoint.ts';
@@ -21,6 +21,10 @@ import { adaptDecoder, adapterShapes } from './lora.ts';
 import { mergedConfig, mergedWeight, weightsToMerge } from './merge.ts';
 import type { LoraSettings } from './lora.ts';
 import type { MergeConsent } from './merge.ts';
+import { quantisations } from './read-weights.ts';
+import type { Quantisation } from './read-weights.ts';
+import { dtypeOf, valuesOf } from './weight.ts';
+import type { Weight } from './weight.ts';
 
 /** A network with everything that belongs to it. */
 export interface LoadedModel {
@@ -31,7 +35,7 @@ export interface LoadedModel {
   /** `config.json` as it was read. */
   config: Readonly<Record<string, unknown>>;
   generationConfig: Readonly<Record<string, unknown>> | null;
-  /** Block formats in which the file of the base holds weights (`Q4_1`), or null where it holds them whole. */
+  /** Formats of the blocks that the base's numbers come from (`Q4_1`), of its file or in memory; null where they were never in blocks. */
   quantised: string | null;
 }
 
@@ -41,6 +45,8 @@ export interface LoadOptions {
   dtype?: DType | 'auto';
   device?: string;
   attention?: AttentionKernel | 'auto';
+  /** Holds the matrices in blocks of 4 or 8 bits: made of their numbers (`'q4_0'`, `'q4_1'`, `'q8_0'`), or as the file has them (`'asStored'`). Default null: in `dtype`. */
+  quantisation?: Quantisation | null;
   cacheDir?: string | null;
   /** For an adapter: the model under it, in place of the one its config names. */
   base?: string | null;
@@ -102,13 +108,26 @@ export async function readModel(
   try {
     chooseDevice(options.device ?? 'auto');
     const attention = options.attention ?? 'auto';
+    const quantisation = options.quantisation ?? null;
+    checkQuantisation(quantisation, dtype);
     options.onMessage?.(`computing in ${dtype} on the CPU (${reason})`);
-    const base = await readDecoder(checkpoint.config, checkpoint, dtype, attention === 'auto' ? 'sdpa' : attention);
+    const base = await readDecoder(checkpoint.config, checkpoint, dtype, attention === 'auto' ? 'sdpa' : attention, quantisation);
     const decoder = adapter ? withAdapter(base, adapter) : base;
-    return { reference, decoder, tokenizer, config: checkpoint.config, generationConfig: checkpoint.generationConfig, quantised: checkpoint.quantised };
+    return { reference, decoder, tokenizer, config: checkpoint.config, generationConfig: checkpoint.generationConfig, quantised: blocksUnder(quantisation, checkpoint) };
   } finally {
     checkpoint.close();
   }
+}
+
+function checkQuantisation(quantisation: Quantisation | null, dtype: DType): void {
+  if (quantisation === null) return;
+  if (!quantisations.includes(quantisation)) throw expected('quantisation', `to be one of ${quantisations.map((name) => `'${name}'`).join(', ')}, or null`, quantisation, 'correct the name');
+  if (dtype !== 'float32') throw expected('dtype', "to be 'auto' or 'float32' with `quantisation`", dtype, 'blocks are multiplied in float32; leave `dtype` out');
+}
+
+/** The formats that stand between the numbers of a network and those it was trained to. */
+function blocksUnder(quantisation: Quantisation | null, { quantised }: Checkpoint): string | null {
+  return quantisation === null || quantisation === 'asStored' ? quantised : quantisation.toUpperCase();
 }
 
 /** The name of the model under an adapter. */
@@ -152,14 +171,15 @@ export function chooseDevice(wanted: string): string {
 
 /** Number of bytes that `saveModel` writes for the weights. */
 export function savedBytes({ decoder }: LoadedModel, dtype: DType | null): number {
-  return [...decoder.trained.values()].reduce((total, weight) => total + weight.length * bytesPerNumber(dtype ?? weight.dtype), 0);
+  const { weights, trained } = decoder;
+  return [...(decoder.adapter ? trained : weights).values()].reduce((total, weight) => total + weight.length * bytesPerNumber(dtype ?? dtypeOf(weight)), 0);
 }
 
 /** Writes a Hugging Face folder (config, generation config with the stop ids, weights, tokenizer), or peft's for a model with an adapter. `dtype` null keeps the dtype in memory. */
 export async function saveModel(folder: string, model: LoadedModel, dtype: DType | null = null): Promise<void> {
   const { decoder, config, tokenizer } = model;
-  const entry = (name: string, weight: Tensor) => {
-    const saved = dtype ?? weight.dtype;
+  const entry = (name: string, weight: Weight) => {
+    const saved = dtype ?? dtypeOf(weight);
     return { name, dtype: saved, shape: weight.shape, bytes: () => bytesOf(weight, saved) };
   };
   if (decoder.adapter) {
@@ -204,8 +224,8 @@ export function disposeModel({ decoder }: LoadedModel): void {
   if (decoder.adapter) disposeDecoder(decoder.adapter.base);
 }
 
-function bytesOf(weight: Tensor, dtype: DType): Uint8Array {
-  return scope(() => ops.to(weight, dtype).toBytes());
+function bytesOf(weight: Weight, dtype: DType): Uint8Array {
+  return scope(() => ops.to(valuesOf(weight), dtype).toBytes());
 }
 
 /** Size of one number of a floating dtype. */

@@ -13,6 +13,7 @@ import type { Decoder } from './decoder.ts';
 import { rowLengths } from './linear.ts';
 import type { Drop, LinearAdapter } from './linear.ts';
 import { weightShapes } from './weight-names.ts';
+import { valuesOf } from './weight.ts';
 
 /** What a user asks of an adapter. */
 export interface LoraSettings {
@@ -58,7 +59,7 @@ export function adaptDecoder(adapter: Adapter): Decoder {
     adapter,
     layers: layersOf(base.config, weights, maps),
     embedding: weights.get('model.embed_tokens.weight')!,
-    finalNorm: weights.get('model.norm.weight')!,
+    finalNorm: weights.get('model.norm.weight') as Tensor,
     // As in peft, a tied head stays what it was when the embedding is trained, unless it is trained itself.
     head: saved.get('lm_head.weight') ?? base.head,
   };
@@ -68,7 +69,7 @@ export function adaptDecoder(adapter: Adapter): Decoder {
 export function createAdapter(base: Decoder, baseReference: string, settings: LoraSettings, seed: number): Adapter {
   const targets = targetMaps(base.config, settings);
   const maps = new Map(targets.map((name, index) => [name, newMap(base, name, settings, index, seed)]));
-  const saved = new Map(savedNames(base.config, settings).map((name) => [name, noGrad(() => keep(ops.clone(base.weights.get(name) ?? base.head)))]));
+  const saved = new Map(savedNames(base.config, settings).map((name) => [name, noGrad(() => keep(scope(() => ops.clone(valuesOf(base.weights.get(name) ?? base.head)))))]));
   return { settings, base, baseReference, maps, saved };
 }
 

@@ -9,7 +9,9 @@ import { keep, liveTensors, scope } from '../tensor/scope.ts';
 import { tensor } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { disposeDecoder } from './decoder.ts';
+import { valuesOf } from './weight.ts';
 import { entropyOf, headGradient, temperedLogprobs, tokenLogprobs } from './token-logprobs.ts';
+import { valuesOf } from './weight.ts';
 
 const rows = 7;
 
@@ -74,7 +76,7 @@ for (const temperature of [0.5, 1, 1.3]) {
           assert.deepEqual([...headGradients.keys()], [tied ? 'model.embed_tokens.weight' : 'lm_head.weight']);
           scope(() => {
             const leaf = ops.detach(hidden).requiresGrad_();
-            const raw = ops.linear(leaf, decoder.head);
+            const raw = ops.linear(leaf, valuesOf(decoder.head));
             const logits = logitCap === null ? raw : ops.mulScalar(ops.tanh(ops.divScalar(raw, logitCap)), logitCap);
             const every = ops.logSoftmax(ops.divScalar(logits, temperature), -1);
             const logprobs = ops.squeeze(ops.gather(every, 1, ops.unsqueeze(targets, 1)), 1);
@@ -82,7 +84,7 @@ for (const temperature of [0.5, 1, 1.3]) {
             close(scored.logprobs, logprobs);
             close(scored.entropy, entropy);
             const outputs = withEntropy ? [logprobs, entropy] : [logprobs];
-            const [ofHidden, ofHead] = grad(outputs, [leaf, decoder.head], [gradLogprobs, gradEntropy].slice(0, outputs.length));
+            const [ofHidden, ofHead] = grad(outputs, [leaf, valuesOf(decoder.head)], [gradLogprobs, gradEntropy].slice(0, outputs.length));
             close(gradHidden, ofHidden!, 5e-6);
             const wanted = new Map([[[...headGradients.keys()][0]!, ofHead!.toArray() as Float32Array]]);
             assert.ok(distance(wanted, headGradients) < 5e-6);
@@ -101,9 +103,9 @@ for (const dtype of ['bfloat16', 'float16'] as const) {
     // So wide that the head is widened in two parts.
     const vocabSize = 180_000;
     const decoder = tinyDecoder({ trained: true, tied: true, vocabSize, dtype });
-    decoder.head.gradIn_('float32');
+    (decoder.head as Tensor).gradIn_('float32');
     const twin = tinyDecoder({ trained: true, tied: true, vocabSize });
-    noGrad(() => scope(() => void ops.copy_(twin.head, decoder.head)));
+    noGrad(() => scope(() => void ops.copy_(valuesOf(twin.head), valuesOf(decoder.head))));
     const { hidden: exact, gradLogprobs, gradEntropy } = inputs();
     const targets = tensor([0, 36, 5, 179_999, 175_000, 1, 20], [rows], 'int64');
     const hidden = keep(scope(() => ops.to(exact, dtype)));
@@ -151,9 +153,9 @@ test('a frozen head gets no gradient, and gradients add up', async () => {
   await back();
   const twice = takeGradients(decoder).get('lm_head.weight')!;
   assert.ok(distance(new Map([['head', once.map((x) => 2 * x)]]), new Map([['head', twice]])) < 1e-6);
-  decoder.head.requiresGrad_(false);
+  valuesOf(decoder.head).requiresGrad_(false);
   await back();
-  assert.equal(decoder.head.grad, null);
+  assert.equal(valuesOf(decoder.head).grad, null);
   for (const part of [hidden, targets, gradLogprobs, gradEntropy]) part.dispose();
   disposeDecoder(decoder);
 });

@@ -7,11 +7,13 @@ import { breathe } from '../tensor/breathe.ts';
 import { halves } from '../tensor/encode.ts';
 import * as ops from '../tensor/ops.ts';
 import { keep, scope } from '../tensor/scope.ts';
-import type { DType, Tensor } from '../tensor/tensor.ts';
+import { Tensor } from '../tensor/tensor.ts';
+import type { DType } from '../tensor/tensor.ts';
 import { capped } from './attention.ts';
 import type { DecoderConfig } from './decoder-config.ts';
 import type { Decoder } from './decoder.ts';
 import { gradientOf } from './packed-pass.ts';
+import { linearBy, transposedBy } from './weight.ts';
 
 /** Rows of hidden states per chunk: the logits of one chunk are [96, V] in float32, and one chunk blocks for well under half a second. */
 export const headChunk = 96;
@@ -21,7 +23,7 @@ const widenedAtOnce = 1 << 22;
 
 /** The head: hidden states [n, H] → logits [n, V], in float32 where the weights have 16 bits, soft-capped where the family says so. No graph. */
 export function headLogits({ head, config }: Decoder, hidden: Tensor): Tensor {
-  return capped(halves.has(head.dtype) ? wideLogits(hidden, head) : ops.linear(hidden, head), config.logitCap);
+  return capped(head instanceof Tensor && halves.has(head.dtype) ? wideLogits(hidden, head) : linearBy(hidden, head), config.logitCap);
 }
 
 // A product in 16 bits would round logits to 8 or 11 bits, whatever it adds up in.
@@ -194,11 +196,11 @@ async function twoPasses(decoder: Decoder, x: Tensor, targets: Tensor, temperatu
 
 /** d(loss)/d(hidden) in the dtype of the hidden states. [n, H] */
 function throughHead({ head }: Decoder, gradLogits: Tensor, dtype: DType): Tensor {
-  return ops.linear(ops.to(gradLogits, dtype), ops.transpose(head, 0, 1));
+  return transposedBy(ops.to(gradLogits, dtype), head);
 }
 
 function addHeadGradient({ head }: Decoder, gradLogits: Tensor, rows: Tensor): void {
-  if (!head.requiresGrad) return;
+  if (!(head instanceof Tensor) || !head.requiresGrad) return;
   const sum = gradientOf(head);
   if (ops.isFused(sum)) ops.addTransposedProduct_(sum, ops.to(gradLogits, sum.dtype), ops.to(rows, sum.dtype));
   else ops.addmm_(sum, ops.transpose(ops.to(gradLogits, sum.dtype), 0, 1), ops.to(rows, sum.dtype));

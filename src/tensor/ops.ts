@@ -120,6 +120,14 @@ export const matmul = op<Binary>('aten::matmul');
 export const addmm = op<(x: Tensor, a: Tensor, b: Tensor, beta: number, alpha: number) => Tensor>('aten::addmm');
 export const bmm = op<Binary>('aten::bmm');
 export const linear = op<(x: Tensor, weight: Tensor, bias?: Tensor | null) => Tensor>('tsrl::linear');
+/** x times a transposed matrix in blocks (native/blocks.cc), differentiable once in x: x [n, in], blocks uint8 [out, bytes of a row] → [n, out] */
+export const blockLinear = op<(x: Tensor, blocks: Tensor, format: string) => Tensor>('tsrl::block_linear');
+/** y times a matrix in blocks, without a derivative: [n, out] → [n, in] */
+export const blockProduct = op<(y: Tensor, blocks: Tensor, format: string) => Tensor>('tsrl::block_product');
+/** What blocks stand for, in float32: [out, in] */
+export const blockValues = op<(blocks: Tensor, format: string) => Tensor>('tsrl::block_values');
+/** Float32 numbers [out, in] as blocks of Q4_0, Q4_1 or Q8_0. */
+export const toBlocks = op<(values: Tensor, format: string) => Tensor>('tsrl::to_blocks');
 export const scaledDotProductAttention = (
   query: Tensor,
   key: Tensor,
