@@ -9,7 +9,6 @@ import { keep, liveTensors, scope } from '../tensor/scope.ts';
 import { tensor } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { disposeDecoder } from './decoder.ts';
-import { valuesOf } from './weight.ts';
 import { entropyOf, headGradient, temperedLogprobs, tokenLogprobs } from './token-logprobs.ts';
 import { valuesOf } from './weight.ts';
 
