@@ -34,7 +34,7 @@ export const run = command(() => ({ ...optionFlags(), ...own }), help, async (pa
   const missing = ['model', 'dataset', 'reward'].find((name) => !parsed.assignments.some(({ path }) => path[0] === name));
   if (missing !== undefined) throw new UsageError(`Expected \`--${missing}\` to be given, got nothing; \`tsrl grpo\` needs --model, --dataset and --reward.`, { flag: missing });
 
-  const { rewards, files } = await loadRewardFiles(rewardsFromFlags(given(parsed, 'reward') as string[]), io.cwd);
-  const options = checkOptions({ ...overrideOptions({}, assignments, io.cwd), rewards }, names);
-  return train(options, parsed, io, { rewardFiles: files });
+  const options = overrideOptions({}, assignments, io.cwd);
+  const { rewards, files } = await loadRewardFiles(rewardsFromFlags(given(parsed, 'reward') as string[]), io.cwd, options.isolate === true);
+  return train(checkOptions({ ...options, rewards }, names), parsed, io, { rewardFiles: files });
 });

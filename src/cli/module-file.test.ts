@@ -43,7 +43,7 @@ const own = (): number => 0;
 
 test('reward files are replaced by their default export, other entries stay', async () => {
   const given = { own, builtin: 'length:50', file: './arrow.ts', settings: { fn: 'waits.mjs', weight: 2 } };
-  const { rewards, files } = await loadRewardFiles(given, folder, thisPackage);
+  const { rewards, files } = await loadRewardFiles(given, folder, false, thisPackage);
   const loaded = rewards as { own: unknown; builtin: unknown; file: () => number; settings: { fn: () => number; weight: number } };
   assert.equal(loaded.own, own);
   assert.equal(loaded.builtin, 'length:50');
@@ -54,7 +54,7 @@ test('reward files are replaced by their default export, other entries stay', as
 });
 
 test('in a list, a reward without a name takes that of its file', async () => {
-  const { rewards } = await loadRewardFiles(['arrow.ts', 'waits.mjs'], folder, thisPackage);
+  const { rewards } = await loadRewardFiles(['arrow.ts', 'waits.mjs'], folder, false, thisPackage);
   assert.deepEqual((rewards as RewardFunction[]).map(({ name }) => name), ['arrow', 'named']);
 });
 
@@ -66,7 +66,7 @@ test('what cannot be loaded says why', async () => {
   await assert.rejects(load('broken.ts'), { name: 'InputError', message: /to load, got an error/ });
   await assert.rejects(load('throws.ts'), { name: 'InputError', message: /no luck/ });
   await assert.rejects(loadRecipe(file('number.ts'), thisPackage), { name: 'InputError', message: /a plain description/ });
-  await assert.rejects(loadRewardFiles({ n: './number.ts' }, folder, thisPackage), { name: 'InputError', message: /a reward function as its default export, got 3/ });
+  await assert.rejects(loadRewardFiles({ n: './number.ts' }, folder, false, thisPackage), { name: 'InputError', message: /a reward function as its default export, got 3/ });
 });
 
 test('rewards of the command line are named by file or built-in', () => {

@@ -39,7 +39,7 @@ test('every default is written out, as docs/options.md has it', () => {
     maskTruncatedCompletions: false, cispoCap: 5, sapoTemperaturePos: 1, sapoTemperatureNeg: 1.05, vespoKPos: 2, vespoLambdaPos: 3,
     vespoKNeg: 3, vespoLambdaNeg: 2, syncRefModel: false, refModelMixupAlpha: 0.6, refModelSyncSteps: 512, dynamicSampling: false,
     maxResampleRounds: 4, topEntropyQuantile: 1, offPolicyMaskThreshold: null, entropyCoef: 0, adaptiveEntropy: null,
-    samplerCorrection: null, iterations: 1, stepsPerIteration: null, maxRewardErrorRate: 0.1, rewardTimeoutMs: 60_000, rewardConcurrency: 16, onNonFinite: 'stop',
+    samplerCorrection: null, iterations: 1, stepsPerIteration: null, maxRewardErrorRate: 0.1, rewardTimeoutMs: 60_000, rewardConcurrency: 16, isolate: false, onNonFinite: 'stop',
     optim: 'adamw', learningRate: 1e-6, adamBeta1: 0.9, adamBeta2: 0.999, adamEpsilon: 1e-8, momentum: null, weightDecay: 0, maxGradNorm: 1,
     lrSchedulerType: 'linear', warmupSteps: 0, warmupRatio: 0, lrMinRatio: 0, lrCycles: 1, lrPower: 1, lrDecayRatio: 0.1, gradientCheckpointing: 'auto',
     lora: null, loggingSteps: 1, runName: null, saveSteps: null, saveTotalLimit: null, saveDtype: null, profile: false, overwrite: false, logCompletions: true,
@@ -110,7 +110,6 @@ test('an unknown key inside an option is refused', () => {
 describe('options of a later version', () => {
   const offValues: Record<string, unknown> = {
     evalOnStart: false, rewardReplayFraction: 0.1, supervision: 'outcome',
-    isolate: false,
     reportTo: [], resume: false,
   };
   for (const name of notYetNames) {

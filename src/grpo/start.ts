@@ -19,6 +19,9 @@ import type { LoadedModel, OpenedModel } from '../model/load.ts';
 import { adaptDecoder, adapterShapes, createAdapter } from '../model/lora.ts';
 import type { LoraSettings } from '../model/lora.ts';
 import { RewardErrorMonitor } from '../rewards/error-rate.ts';
+import { closePools, openPools } from '../rewards/process-pool.ts';
+import type { Pools } from '../rewards/process-pool.ts';
+import type { CallWatch } from '../rewards/reward-call.ts';
 import { Slots } from '../rewards/slots.ts';
 import { assertFreeDisk } from '../run/folder.ts';
 import { native } from '../tensor/binding.ts';
@@ -55,6 +58,8 @@ export interface Prepared {
   prompts: PromptSettings;
   /** null for a dataset whose rows come one by one. */
   survey: PromptSurvey | null;
+  /** The processes of the isolated rewards, started while the weights are read. */
+  pools: Pools;
 }
 
 /** What was chosen from the machine; recorded at start, so that a rerun does the same, and made smaller only when memory ends. */
@@ -73,6 +78,8 @@ export interface Run extends Prepared {
   plan: Plan;
   slots: Slots;
   monitor: RewardErrorMonitor;
+  /** Looks after rewards in this thread; left out where nobody does. */
+  watch?: CallWatch;
 }
 
 /** Checks everything that can be checked without weights. */
@@ -106,15 +113,31 @@ export async function prepare(options: ResolvedOptions, onMessage: (line: string
     const iterationSteps = iterations === 1 ? Infinity : (stepsPerIteration ?? Math.floor(planned / iterations));
     const scheduled = Math.min(totalSteps, iterationSteps);
     const schedule = scheduleOf(options.lrSchedulerType, { ...options, warmupSteps: warmupSteps(options, scheduled), totalSteps: scheduled });
-    return { options, model, tokenizer, rounds, totalSteps, roundSize, iterationSteps, schedule, prompts, survey };
+    const pools = await openPools(options.rewards);
+    return { options, model, tokenizer, rounds, totalSteps, roundSize, iterationSteps, schedule, prompts, survey, pools };
   } catch (error) {
     if ('opened' in model) model.opened.checkpoint.close();
     throw error;
   }
 }
 
+/** Lets go of what `prepare` holds, for a run that does not start. */
+export function dropPrepared({ model, pools }: Prepared): void {
+  closePools(pools);
+  if ('opened' in model) model.opened.checkpoint.close();
+}
+
 /** Reads the weights and makes what the loop needs beside them. */
 export async function start(prepared: Prepared, onMessage: (line: string) => void): Promise<Run> {
+  try {
+    return await makeRun(prepared, onMessage);
+  } catch (error) {
+    closePools(prepared.pools);
+    throw error;
+  }
+}
+
+async function makeRun(prepared: Prepared, onMessage: (line: string) => void): Promise<Run> {
   const { options, model, tokenizer } = prepared;
   native().setThreads(options.threads ?? availableParallelism());
   const read = 'loaded' in model ? model.loaded : await readModel(model.opened, { dtype: options.dtype, attention: options.attention, onMessage });
@@ -145,8 +168,9 @@ function referenceOf(decoder: Decoder, { lora, iterations }: ResolvedOptions): D
 }
 
 /** Frees what `start` made. A caller's own model goes on as it came: without gradients, and without this run's adapter. */
-export function freeRun({ optimizer, reference, model, policy, options }: Run): void {
+export function freeRun({ optimizer, reference, model, policy, options, pools }: Run): void {
   const { decoder } = policy;
+  closePools(pools);
   optimizer.dispose();
   if (reference && reference !== decoder.adapter?.base) disposeDecoder(reference);
   if ('opened' in model) return disposeModel(policy);

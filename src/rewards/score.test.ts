@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import { InputError } from '../errors.ts';
 import { namedRewards } from './named-rewards.ts';
 import { batch, type RewardFunction, type RewardSample, type Rewards } from './reward.ts';
-import { scoreGroup, secondsCovered, type ScoredGroup, type ScoreOptions, type UnscoredSample } from './score.ts';
+import type { UnscoredSample } from './reward-call.ts';
+import { scoreGroup, secondsCovered, type ScoredGroup, type ScoreOptions } from './score.ts';
 import { Slots } from './slots.ts';
 
 function samples(count: number): UnscoredSample[] {
@@ -85,9 +86,9 @@ test('each sample has its own deadline, and its signal is aborted', async () => 
       if (row.i === 1) resolve(7);
     });
   const { samples: scored } = await score({ hang: { fn: hang, timeoutMs: 20 }, quick: () => 1 }, 3, { timeoutMs: 10_000 });
-  assert.deepEqual(scored.map(({ results }) => results.hang!.kind), ['error', 'score', 'error']);
+  assert.deepEqual(scored.map(({ results }) => results.hang!.kind), ['timeout', 'score', 'timeout']);
   const first = scored[0]!.results.hang!;
-  assert.match(first.kind === 'error' ? first.message : '', /`hang` took longer than 20 ms/);
+  assert.match(first.kind === 'timeout' ? first.message : '', /`hang` took longer than 20 ms/);
   assert.deepEqual(aborted, [0, 2]);
 });
 
@@ -111,7 +112,7 @@ const wait = (): Promise<number> => sleep(30, 1);
 
 test('seconds are the time in which at least one call ran, without the wait for a place', async () => {
   const together = await score({ wait }, 4, { concurrency: 4 });
-  const seconds = ({ spans }: ScoredGroup, name: string) => secondsCovered(spans[name]!);
+  const seconds = ({ calls }: ScoredGroup, name: string) => secondsCovered(calls[name]!.spans);
   assert.ok(seconds(together, 'wait') > 0.025 && seconds(together, 'wait') < 0.1, String(seconds(together, 'wait')));
   const inTurn = await score({ wait, instant: () => 1 }, 4, { concurrency: 1 });
   assert.ok(seconds(inTurn, 'wait') > 0.11, String(seconds(inTurn, 'wait')));
