@@ -44,7 +44,7 @@ test('every default is written out, as docs/options.md has it', () => {
     lrSchedulerType: 'linear', warmupSteps: 0, warmupRatio: 0, lrMinRatio: 0, lrCycles: 1, lrPower: 1, lrDecayRatio: 0.1, gradientCheckpointing: 'auto',
     lora: null, loggingSteps: 1, runName: null, saveSteps: null, saveTotalLimit: null, saveDtype: null, profile: false, overwrite: false, logCompletions: true,
     numCompletionsToPrint: 0,
-    rewards: [{ name: 'length', fn: length, weight: 1, timeoutMs: null }],
+    rewards: [{ name: 'length', fn: length, weight: 1, timeoutMs: null, retries: 0, backoffMs: 500 }],
   });
 });
 
