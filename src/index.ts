@@ -14,7 +14,7 @@ export type { AdvantageOptions, Advantages } from './grpo/advantage.ts';
 export { grpoLoss } from './grpo/loss/index.ts';
 export type { LossBatch, LossOptions, LossResult, Normaliser } from './grpo/loss/index.ts';
 export { batch } from './rewards/reward.ts';
-export type { RewardFunction, Rewards, RewardSample } from './rewards/reward.ts';
+export type { BatchFunction, BatchReward, RewardFunction, Rewards, RewardSample, RewardSettings } from './rewards/reward.ts';
 export { lengthReward } from './rewards/length.ts';
 export { LanguageModel, loadModel } from './language-model.ts';
 export type { GenerateOptions, Generation, ScoredCompletions } from './language-model.ts';

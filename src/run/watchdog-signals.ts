@@ -4,7 +4,7 @@
 export const place = {
   /** Changes while the event loop turns, and with every call of a reward that begins or returns. */
   beat: 0,
-  /** Milliseconds without a beat after which the thread counts as stuck, without `GRACE_MS`; 0 while no reward runs. */
+  /** Milliseconds without a beat after which the thread counts as stuck, without the grace; 0 while no reward runs. */
   limit: 1,
   /** Optimizer updates done. */
   step: 2,
@@ -15,9 +15,6 @@ export const place = {
 /** Bytes of the shared `Int32Array`, and of the text that names the rewards that run: JSON of `RunningRewards`. */
 export const SIGNAL_BYTES = 16;
 export const TEXT_BYTES = 4096;
-
-/** What a reward may take beyond its deadline before the run is ended. */
-export const GRACE_MS = 1_000;
 
 /** One try of a reward. */
 export interface WatchedCall {
@@ -49,6 +46,8 @@ export interface WatchdogData {
   signals: SharedArrayBuffer;
   text: SharedArrayBuffer;
   run: WatchedRun;
+  /** Milliseconds beyond the limit after which the run is ended. */
+  graceMs: number;
   /** JSON of what a checkpoint holds besides its tensors, which are lent. */
   model: SharedArrayBuffer;
 }

@@ -6,14 +6,14 @@ import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { workerData } from 'node:worker_threads';
 import { checkpointName, listCheckpoints } from './checkpoints.ts';
-import { GRACE_MS, place } from './watchdog-signals.ts';
+import { place } from './watchdog-signals.ts';
 import type { RunningRewards, WatchdogData, WatchedCall } from './watchdog-signals.ts';
 
 const POLL_MS = 100;
 /** The stuck thread says where it is when it is in JavaScript; in native code it says nothing. */
 const LOCATE_MS = 2_000;
 
-const { signals: memory, text, run, model } = workerData as WatchdogData;
+const { signals: memory, text, run, graceMs, model } = workerData as WatchdogData;
 const signals = new Int32Array(memory);
 
 await untilStuck();
@@ -32,7 +32,7 @@ async function untilStuck(): Promise<void> {
     const seen = Atomics.load(signals, place.beat);
     silent = limit > 0 && seen === beat ? silent + passed : 0;
     beat = seen;
-    if (silent > limit + GRACE_MS) return;
+    if (silent > limit + graceMs) return;
   }
 }
 

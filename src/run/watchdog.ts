@@ -12,6 +12,8 @@ import type { RunningRewards, WatchdogData, WatchedCall, WatchedRun } from './wa
 const BEAT_MS = 100;
 /** An operation of libtorch may keep the event loop for seconds, which must not be blamed on a reward that waits for an answer. */
 const STALL_MS = 30_000;
+/** A run is worth more than a few seconds: a machine that is short of time may make any function late. */
+const GRACE_MS = 5_000;
 /** As many of the waiting rewards are named. */
 const NAMED = 5;
 
@@ -24,6 +26,8 @@ export interface WatchdogSettings {
   onFault: (reason: string) => void;
   /** Milliseconds without a turn of the event loop that are allowed while rewards wait; default 30 s. */
   stallMs?: number;
+  /** Milliseconds beyond a deadline after which the run is ended; default 5 s. */
+  graceMs?: number;
 }
 
 /** The watch over one run. */
@@ -37,7 +41,7 @@ export class Watchdog {
   readonly #waiting = new Set<WatchedCall>();
   #called: WatchedCall | null = null;
 
-  constructor({ run, model, onFault, stallMs = STALL_MS }: WatchdogSettings) {
+  constructor({ run, model, onFault, stallMs = STALL_MS, graceMs = GRACE_MS }: WatchdogSettings) {
     this.#stallMs = stallMs;
     this.#heart = setInterval(() => this.#beat(), BEAT_MS);
     this.#heart.unref();
@@ -46,7 +50,7 @@ export class Watchdog {
       this.#thread = null;
       return;
     }
-    this.#thread = startThread({ signals: this.#signals.buffer as SharedArrayBuffer, text: this.#text.buffer as SharedArrayBuffer, run, model: shared(JSON.stringify(model)) });
+    this.#thread = startThread({ signals: this.#signals.buffer as SharedArrayBuffer, text: this.#text.buffer as SharedArrayBuffer, run, graceMs, model: shared(JSON.stringify(model)) });
     this.#thread.on('error', (error) => onFault(`The watchdog ended (${error.message}): a reward that never returns will not be noticed.`));
     this.#thread.unref();
   }
