@@ -22,7 +22,8 @@ try {
   process.on('message', (message) => void hear(fn, message as ToProcess));
   say({ kind: 'ready', many: batchFunction(fn) !== null, rss: process.memoryUsage.rss() });
 } catch (error) {
-  send({ kind: 'refused', message: messageOf(error) } satisfies FromProcess, () => process.exit(1));
+  // The run ends this process when it has read that.
+  say({ kind: 'refused', message: messageOf(error) });
 }
 
 /** What must hold before code that is not ours runs. */

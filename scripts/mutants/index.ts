@@ -3,8 +3,9 @@ import { adapters } from './adapters.ts';
 import { advantages, loss } from './loss.ts';
 import type { Mutant } from './mutant.ts';
 import { optimizers } from './optimizers.ts';
+import { rewardRuntime } from './reward-runtime.ts';
 import { sampling } from './sampling.ts';
 import { optimisation, update } from './update.ts';
 
 /** Every fault. */
-export const mutants: readonly Mutant[] = [...advantages, ...loss, ...update, ...optimisation, ...optimizers, ...adapters, ...sampling];
+export const mutants: readonly Mutant[] = [...advantages, ...loss, ...update, ...optimisation, ...optimizers, ...adapters, ...sampling, ...rewardRuntime];

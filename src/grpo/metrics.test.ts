@@ -48,15 +48,15 @@ test('figures of a round by hand', () => {
     'rewards/a/mean': 4 / 3, // 1, 3, 0
     'rewards/a/errors': 1,
     'rewards/a/timeouts': 0,
-    'rewards/a/latency': 1.5,
     'rewards/a/retries': 0,
     'time/reward/a': 2,
+    'time/reward/a/latency': 1.5,
     'rewards/b/mean': 5.5, // 2, 9: the errored row's other reward still counts for its own function
     'rewards/b/errors': 0,
     'rewards/b/timeouts': 2,
-    'rewards/b/latency': 0.25,
     'rewards/b/retries': 4,
     'time/reward/b': 1,
+    'time/reward/b/latency': 0.25,
     reward_errors: 2, // rows, not failures
     frac_reward_zero_std: 0.5,
     'logged/depth': 2.5,
@@ -103,7 +103,7 @@ test('a prompt is counted once per completion', () => {
 });
 
 test('sample records have the fields of a samples file', () => {
-  const records = sampleRecords(4, groups, [[{ depth: 1 }]]);
+  const records = sampleRecords(4, groups, { logged: [[{ depth: 1 }]], failed: [[{ b: 'timeout' }, {}]] });
   assert.equal(records.length, 4);
   assert.deepEqual(records[0], {
     step: 4,
@@ -119,8 +119,9 @@ test('sample records have the fields of a samples file', () => {
     completionIds: [9, 9],
     row: { q: 1 },
     logged: { depth: 1 },
+    failed: { b: 'timeout' },
   });
-  assert.deepEqual([records[3]!.group, records[3]!.sample, records[3]!.advantage, records[3]!.logged], [1, 1, 1, undefined]);
+  assert.deepEqual([records[3]!.group, records[3]!.sample, records[3]!.advantage, records[3]!.logged, records[3]!.failed], [1, 1, 1, undefined, undefined]);
 });
 
 test('truncated sampling reports how far it is from the full distribution; full sampling reports nothing', () => {

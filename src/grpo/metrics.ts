@@ -62,9 +62,9 @@ function rewardMetrics({ groups, rewardNames, failed = [], logged = [], zeroStdG
 /** Time and tries of the rewards. */
 function callMetrics(calls: Readonly<Record<string, CallFigures>>): Record<string, number> {
   const byName = Object.entries(calls).map(([name, { busy, tries, spent, retries }]) => ({
-    [`rewards/${name}/latency`]: tries > 0 ? spent / tries : undefined,
     [`rewards/${name}/retries`]: retries,
     [`time/reward/${name}`]: busy,
+    [`time/reward/${name}/latency`]: tries > 0 ? spent / tries : undefined,
   }));
   return present(Object.assign({}, ...byName));
 }

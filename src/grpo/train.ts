@@ -34,6 +34,8 @@ export interface LoopStep extends StepRecord {
   failures: RewardFailure[];
   /** [P][G] what the rewards logged. */
   logged: Record<string, number>[][];
+  /** [P][G] the rewards that failed. */
+  failed: Failures[][];
   /** False when loss or gradient were not finite: the update was dropped. */
   finite: boolean;
   /** What was done again in smaller parts because memory ended, in sentences. */
@@ -115,7 +117,7 @@ export async function* train(run: Run, signal: AbortSignal, onPhase: PhaseListen
         bonus = nextBonus(bonus, update.metrics.entropy_kept ?? update.metrics.entropy ?? 0, options.adaptiveEntropy);
         if (reference && options.syncRefModel && step % options.refModelSyncSteps === 0) await mixDecoder(reference, decoder, options.refModelMixupAlpha);
         const metrics = record(step, rows.epoch, update, learningRate, tokens, figures, clock.lap(), countTokens(part.groups));
-        yield { step, metrics, groups: part.groups, failures: failures.splice(0), logged: logged.slice(part.start, part.end), finite: update.finite, shrunk };
+        yield { step, metrics, groups: part.groups, failures: failures.splice(0), logged: logged.slice(part.start, part.end), failed: failed.slice(part.start, part.end), finite: update.finite, shrunk };
         figures = {};
         if (step >= run.totalSteps || signal.aborted) return;
       }

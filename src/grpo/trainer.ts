@@ -222,7 +222,7 @@ class Trainer implements GrpoTrainer {
     this.#watch?.updated(step.step);
     if (step.metrics.reward !== undefined) this.#summary.rewards.push(step.metrics.reward);
     await appendMetrics(folder.metricsFile, step.metrics);
-    if (this.options.logCompletions) this.#samples!.write(step.step, sampleRecords(step.step, step.groups, step.logged));
+    if (this.options.logCompletions) this.#samples!.write(step.step, sampleRecords(step.step, step.groups, step));
     await folder.writeState({ status: 'running', reason: null, step: step.step });
     this.#show(step);
     await this.#judge(step);
@@ -249,7 +249,7 @@ class Trainer implements GrpoTrainer {
   async #judge(step: LoopStep): Promise<void> {
     this.#skipped = step.finite ? 0 : this.#skipped + 1;
     if (step.finite) return;
-    const rows = sampleRecords(step.step, step.groups, step.logged);
+    const rows = sampleRecords(step.step, step.groups, step);
     const file = `${this.#folder!.path}/non-finite-step-${step.step}.jsonl`;
     await writeFileAtomic(file, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
     if (this.options.onNonFinite === 'skip' && this.#skipped < mostSkipped) {

@@ -113,6 +113,7 @@ function runAtPlace(call: RewardCall, context: CallContext): Promise<Attempt> {
 async function attempt(call: RewardCall, context: CallContext, process: RewardProcess | null): Promise<Attempt> {
   const { spec: { name }, samples, timeoutMs } = call;
   const outer = context.signal;
+  outer?.throwIfAborted();
   const start = performance.now();
   // Not AbortSignal.any: under a signal that lives as long as the run, each of its results would stay in memory.
   const controller = new AbortController();

@@ -76,7 +76,7 @@ function functionOf(place: string, settings: RewardSettings, entry: RewardEntry,
   throw expected(place, 'to be a function, a built-in name or { fn, weight, timeoutMs, … }', entry, 'pass a function');
 }
 
-function isolated(place: string, fn: unknown, byFile: boolean, { processes = availableParallelism(), memoryMb = 1024 }: RewardSettings): IsolatedReward {
+function isolated(place: string, fn: unknown, byFile: boolean, { processes = Math.min(8, availableParallelism()), memoryMb = 1024 }: RewardSettings): IsolatedReward {
   if (!byFile || typeof fn !== 'string' || !isModulePath(fn)) {
     throw expected(`${place}.isolate`, 'to be used with the path of a .ts or .js file', fn, 'put the reward in a file whose default export it is, and name that file');
   }

@@ -109,7 +109,7 @@ export class RewardProcess {
       grace = setTimeout(() => this.kill('was ended at its deadline'), GRACE_MS);
     };
     signal.addEventListener('abort', onAbort, { once: true });
-    const memory = setInterval(() => void this.#watchMemory(), MEMORY_POLL_MS);
+    const memory = setInterval(() => void this.#watchMemory(number), MEMORY_POLL_MS);
     try {
       this.#say({ kind: 'score', call: number, samples });
       const result = await answer;
@@ -152,6 +152,7 @@ export class RewardProcess {
       this.#loaded = true;
       this.#becomeReady();
     } else if (message.kind === 'refused') {
+      this.kill('could not load its file');
       this.#end(new InputError(message.message, { name: 'rewards', reward: this.#name }));
     } else if (message.call === this.#pending?.number) {
       if (message.kind === 'answer') this.#pending.resolve({ value: message.value, logged: message.logged });
@@ -172,10 +173,10 @@ export class RewardProcess {
   }
 
   /** The heap has a limit of its own; buffers and native memory are seen only from outside, where the system tells. */
-  async #watchMemory(): Promise<void> {
+  async #watchMemory(call: number): Promise<void> {
     const status = await readFile(`/proc/${this.#child.pid}/status`, 'utf8').catch(() => '');
     const taken = 1024 * Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) - this.#rss;
-    if (taken > this.#memoryMb * 1e6) this.kill(`was ended because it took ${Math.round(taken / 1e6)} MB (\`memoryMb\` ${this.#memoryMb})`);
+    if (taken > this.#memoryMb * 1e6 && this.#pending?.number === call) this.kill(`was ended because it took ${Math.round(taken / 1e6)} MB (\`memoryMb\` ${this.#memoryMb})`);
   }
 }
 

@@ -100,7 +100,7 @@ export interface RewardSettings {
   backoffMs?: number;
   /** Runs it in processes of its own; it must be given by file. */
   isolate?: boolean;
-  /** With `isolate`: how many processes; default one per core. */
+  /** With `isolate`: how many processes; default one per core, at most 8. */
   processes?: number;
   /** With `isolate`: megabytes that one process may take beyond what it holds with the file loaded; default 1024. */
   memoryMb?: number;
