@@ -1,6 +1,7 @@
 // Attention of one new token per row over keys that lie in two places: those of a prompt, which many rows share, and the
 // row's own. One call for all rows; as separate ops the calls cost more than the arithmetic (docs/experiments.md).
 #include "native.h"
+#include "small_product.h"
 #include "vector.h"
 
 #include <ATen/Dispatch.h>
@@ -24,47 +25,6 @@ struct Span {
   const T* values;
   int64_t count;
 };
-
-// c[M, W] += a[M, inner]·b[inner, W]: so few sums that they stay in registers.
-template <int64_t M, int64_t W, typename Math, typename T>
-TSRL_INLINE void block(const Math* a, int64_t a_stride, const T* b, int64_t b_stride, int64_t inner, Math* c, int64_t c_stride) {
-  Math sums[M][W] = {};
-  for (int64_t k = 0; k < inner; k++) {
-    for (int64_t m = 0; m < M; m++) {
-#pragma omp simd
-      for (int64_t j = 0; j < W; j++) sums[m][j] += a[m * a_stride + k] * static_cast<Math>(b[k * b_stride + j]);
-    }
-  }
-  for (int64_t m = 0; m < M; m++) {
-    for (int64_t j = 0; j < W; j++) c[m * c_stride + j] += sums[m][j];
-  }
-}
-
-template <int64_t W, typename Math, typename T>
-TSRL_INLINE void columns_of(const Math* a, int64_t a_stride, int64_t rows, const T* b, int64_t b_stride, int64_t inner, Math* c, int64_t c_stride) {
-  int64_t m = 0;
-  for (; m + 3 <= rows; m += 3) block<3, W>(a + m * a_stride, a_stride, b, b_stride, inner, c + m * c_stride, c_stride);
-  for (; m < rows; m++) block<1, W>(a + m * a_stride, a_stride, b, b_stride, inner, c + m * c_stride, c_stride);
-}
-
-template <typename Math, typename T>
-TSRL_INLINE void multiply(const Math* a, int64_t a_stride, int64_t rows, const T* b, int64_t b_stride, int64_t inner, int64_t columns, Math* c, int64_t c_stride) {
-  int64_t j = 0;
-  for (; j + 32 <= columns; j += 32) columns_of<32>(a, a_stride, rows, b + j, b_stride, inner, c + j, c_stride);
-  for (; j + 8 <= columns; j += 8) columns_of<8>(a, a_stride, rows, b + j, b_stride, inner, c + j, c_stride);
-  for (; j < columns; j++) columns_of<1>(a, a_stride, rows, b + j, b_stride, inner, c + j, c_stride);
-}
-
-// c += a·b, one function per type, because templates cannot be built for several processors.
-#define TSRL_PRODUCT(Math, T)                                                                                              \
-  TSRL_VECTORISED void product(const Math* a, int64_t a_stride, int64_t rows, const T* b, int64_t b_stride, int64_t inner, \
-                               int64_t columns, Math* c, int64_t c_stride) {                                               \
-    multiply(a, a_stride, rows, b, b_stride, inner, columns, c, c_stride);                                                 \
-  }
-TSRL_PRODUCT(float, float)
-TSRL_PRODUCT(double, double)
-TSRL_PRODUCT(float, at::Half)
-TSRL_PRODUCT(float, at::BFloat16)
 
 // Scores to weights, in place.
 TSRL_VECTORISED void softmax(float* x, int64_t count) {
@@ -102,7 +62,7 @@ void attend(const T* q, int64_t queries, int64_t d, const std::vector<Span<T>>& 
   std::fill(mixed, scores + queries * count, Math(0));
   int64_t at = 0;
   for (const auto& span : spans) {
-    product(scaled, d, queries, span.keys, span.stride, d, span.count, scores + at, count);
+    add_product(LeftFactor<Math>{scaled, d, 1}, queries, RightFactor<T>{span.keys, span.stride}, d, span.count, scores + at, count);
     at += span.count;
   }
   if (cap > 0) {
@@ -111,7 +71,7 @@ void attend(const T* q, int64_t queries, int64_t d, const std::vector<Span<T>>& 
   for (int64_t m = 0; m < queries; m++) softmax(scores + m * count, count);
   at = 0;
   for (const auto& span : spans) {
-    product(scores + at, count, queries, span.values, d, span.count, d, mixed, d);
+    add_product(LeftFactor<Math>{scores + at, count, 1}, queries, RightFactor<T>{span.values, d}, span.count, d, mixed, d);
     at += span.count;
   }
   for (int64_t i = 0; i < queries * d; i++) out[i] = static_cast<T>(mixed[i]);

@@ -1,7 +1,7 @@
 // The pieces between a decoder layer's products, one pass over memory each, forward and back: as separate ops they take a
 // third as long as the products themselves (docs/experiments.md). For float32 on a CPU; src/model/layers.ts and rope.ts
 // have the plain twins, which everything else takes.
-#include "native.h"
+#include "fused.h"
 #include "vector.h"
 
 #include <ATen/Parallel.h>
@@ -21,13 +21,6 @@ using at::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-void require_floats(std::initializer_list<const Tensor*> tensors) {
-  for (const Tensor* x : tensors) require(x->device().is_cpu() && x->scalar_type() == at::kFloat, "float32 on a CPU");
-}
-
-// The walk back knows its own values only, not their derivatives.
-void require_first_derivative() { require(!at::GradMode::is_enabled(), "no second derivative of a fused op"); }
-
 // Calls body(first, last) for parts of the rows, in parallel where there is enough to do.
 template <typename Body>
 void over_rows(int64_t rows, int64_t width, const Body& body) {
@@ -36,8 +29,6 @@ void over_rows(int64_t rows, int64_t width, const Body& body) {
 
 // [.., d] as rows of neighbours, a copy only if they are not.
 Tensor as_rows(const Tensor& x) { return x.contiguous().view({-1, x.size(-1)}); }
-
-Tensor with_neighbours(const Tensor& x) { return x.stride(-1) == 1 ? x : x.contiguous(); }
 
 // ---- x/√(mean x² + ε)·w
 
@@ -230,6 +221,19 @@ struct Rotate : torch::autograd::Function<Rotate> {
   }
 };
 
+// ---- −Σ p·log p of each row of log-probabilities
+
+TSRL_VECTORISED float entropy_row(const float* logs, int64_t n) {
+  float total = 0;
+#pragma omp simd reduction(+ : total)
+  for (int64_t i = 0; i < n; i++) {
+    // Below it p·log p is 0 to any digit of a float; and at −∞ it would not be a number.
+    const float log = logs[i] < -87.0f ? -87.0f : logs[i];
+    total += exponential(log) * log;
+  }
+  return -total;
+}
+
 // x [.., d], w [d] → [.., d]
 Tensor rms_norm(const Tensor& x, const Tensor& w, double epsilon) {
   require_floats({&x, &w});
@@ -250,11 +254,26 @@ Tensor rotate(const Tensor& x, const Tensor& cos, const Tensor& sin) {
   return Rotate::apply(x, cos.contiguous(), sin.contiguous());
 }
 
+// logs [n, V] → [n]; has no derivative
+Tensor row_entropy(const Tensor& logs_) {
+  require_floats({&logs_});
+  require(logs_.dim() == 2 && !(logs_.requires_grad() && at::GradMode::is_enabled()), "log-probabilities [n, V] without a graph");
+  const Tensor logs = logs_.contiguous(), result = at::empty({logs.size(0)}, logs.options());
+  const int64_t width = logs.size(1);
+  const float* from = logs.const_data_ptr<float>();
+  float* to = result.data_ptr<float>();
+  over_rows(logs.size(0), width, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; r++) to[r] = entropy_row(from + r * width, width);
+  });
+  return result;
+}
+
 }  // namespace
 }  // namespace tsrl
 
 TORCH_LIBRARY_FRAGMENT(tsrl, library) {
   library.def("rms_norm(Tensor x, Tensor weight, float epsilon) -> Tensor", &tsrl::rms_norm);
   library.def("gated(Tensor gate, Tensor up, bool gelu) -> Tensor", &tsrl::gated);
+  library.def("row_entropy(Tensor logprobs) -> Tensor", &tsrl::row_entropy);
   library.def("rotate(Tensor x, Tensor cos, Tensor sin) -> Tensor", &tsrl::rotate);
 }

@@ -6,6 +6,7 @@
 #if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__)
 #define TSRL_VECTORISED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #define TSRL_INLINE __attribute__((always_inline)) inline
+#define TSRL_HAS_TARGETS
 #else
 #define TSRL_VECTORISED
 #define TSRL_INLINE inline

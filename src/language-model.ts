@@ -155,7 +155,7 @@ export class LanguageModel implements LoadedModel {
     const scored: { logprobs: Float32Array; entropy: Float32Array }[] = [];
     for (const parts of cutIntoMicroBatches(lengths, { tokens: scoredTogether })) {
       const trees = parts.map(({ group }) => ({ prompt: promptIds[group]!, completions: [completionIds[group]!] }));
-      const batch = packTrees(trees, this.decoder.config.contextLength, this.decoder.dtype);
+      const batch = packTrees(trees, this.decoder.config.contextLength);
       try {
         scored.push(await scoreBatch(this.decoder, batch, temperature));
       } finally {

@@ -48,7 +48,7 @@ function close(got: ArrayLike<number>, wanted: ArrayLike<number>, tolerance: num
 }
 
 async function scores(decoder: Decoder, { trees, temperature }: Pick<Expected, 'trees' | 'temperature'>): Promise<Float32Array> {
-  const batch = packTrees(trees, decoder.config.contextLength, 'float32');
+  const batch = packTrees(trees, decoder.config.contextLength);
   const { logprobs } = await scoreBatch(decoder, batch, temperature);
   disposeBatch(batch);
   return logprobs;
@@ -103,7 +103,7 @@ for (const name of names) {
     test('the gradient of every trained tensor to 1e-4 of its largest entry, and of no other', async () => {
       for (const weight of decoder.trained.values()) weight.requiresGrad_();
       for (const checkpoint of [false, true]) {
-        const batch = packTrees(expected.trees, decoder.config.contextLength, 'float32');
+        const batch = packTrees(expected.trees, decoder.config.contextLength);
         await accumulateGradient(decoder, batch, { temperature: expected.temperature, checkpoint }, () => ({ logprobs: tensor(expected.logprobWeights), entropy: null }));
         disposeBatch(batch);
         for (const weight of base.weights.values()) assert.equal(weight.grad, null);

@@ -76,7 +76,7 @@ function storedTensors(name: string): Gradients {
 }
 
 async function scores(decoder: Decoder, trees: readonly TokenTree[], temperature: number): Promise<Float32Array> {
-  const batch = packTrees(trees, decoder.config.contextLength, 'float32');
+  const batch = packTrees(trees, decoder.config.contextLength);
   const { logprobs } = await scoreBatch(decoder, batch, temperature);
   disposeBatch(batch);
   return logprobs;
@@ -84,7 +84,7 @@ async function scores(decoder: Decoder, trees: readonly TokenTree[], temperature
 
 /** Logits at every position of a sequence. */
 async function logitsOf(decoder: Decoder, [first, ...rest]: readonly number[]): Promise<ArrayLike<number>> {
-  const batch = packTrees([{ prompt: [first!], completions: [[...rest, 0]] }], decoder.config.contextLength, 'float32');
+  const batch = packTrees([{ prompt: [first!], completions: [[...rest, 0]] }], decoder.config.contextLength);
   const hidden = await hiddenStates(decoder, batch);
   const logits = scope(() => noGrad(() => headLogits(decoder, hidden).toArray() as Float32Array));
   hidden.dispose();
@@ -150,7 +150,7 @@ for (const name of names) {
         for (const weight of decoder.weights.values()) weight.requiresGrad_();
         stored.delete('logits');
         for (const checkpoint of [false, true]) {
-          const batch = packTrees(expected.trees, decoder.config.contextLength, 'float32');
+          const batch = packTrees(expected.trees, decoder.config.contextLength);
           await accumulateGradient(decoder, batch, { temperature: expected.temperature, checkpoint }, () => ({ logprobs: tensor(expected.logprobWeights), entropy: null }));
           disposeBatch(batch);
           const far = distance(stored, takeGradients(decoder));

@@ -43,7 +43,7 @@ native().setThreads(1);
 
 /** Logits at some positions of a sequence. */
 async function logitsAt(decoder: Decoder, [first, ...rest]: readonly number[], positions: readonly number[]): Promise<number[][]> {
-  const batch = packTrees([{ prompt: [first!], completions: [[...rest, 0]] }], decoder.config.contextLength, 'float32');
+  const batch = packTrees([{ prompt: [first!], completions: [[...rest, 0]] }], decoder.config.contextLength);
   const hidden = await hiddenStates(decoder, batch);
   const logits = scope(() => noGrad(() => headLogits(decoder, hidden).toArray() as Float32Array));
   hidden.dispose();

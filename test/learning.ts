@@ -90,7 +90,6 @@ async function supervisedGradient(model: LoadedModel, exercises: readonly Exerci
   const batch = packTrees(
     exercises.map(({ prompt, answer }) => ({ prompt: tokenizer.encode(prompt), completions: [[...tokenizer.encode(answer), ...stop]] })),
     decoder.config.contextLength,
-    decoder.dtype,
   );
   let loss = 0;
   await accumulateGradient(decoder, batch, { temperature: 1, checkpoint: false }, (logprobs) => {

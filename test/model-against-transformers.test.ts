@@ -56,7 +56,7 @@ for (const name of ['tied', 'biased', 'sharded']) {
 
     test('log-probabilities and entropies to 1e-5', async () => {
       for (const attention of ['sdpa', 'eager'] as const) {
-        const batch = packTrees(expected.trees, decoder.config.contextLength, 'float32');
+        const batch = packTrees(expected.trees, decoder.config.contextLength);
         const { logprobs, entropy } = await scoreBatch({ ...decoder, attention }, batch, expected.temperature);
         close(logprobs, expected.logprobs, 1e-5);
         close(entropy, expected.entropies, 1e-5);
@@ -66,7 +66,7 @@ for (const name of ['tied', 'biased', 'sharded']) {
 
     test('the gradient of every parameter to 2e-5 of its largest entry', async () => {
       for (const weight of decoder.weights.values()) weight.requiresGrad_();
-      const batch = packTrees(expected.trees, decoder.config.contextLength, 'float32');
+      const batch = packTrees(expected.trees, decoder.config.contextLength);
       await accumulateGradient(decoder, batch, { temperature: expected.temperature, checkpoint: false }, () => ({
         logprobs: tensor(expected.logprobWeights),
         entropy: tensor(expected.entropyWeights),

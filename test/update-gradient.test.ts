@@ -49,7 +49,7 @@ let groups: Group[];
 /** Log-probabilities of the completion, each token given all before it. */
 async function logprobsOf(prompt: readonly number[], completion: readonly number[]): Promise<number[]> {
   const [first, ...rest] = [...prompt, ...completion];
-  const batch = packTrees([{ prompt: [first!], completions: [rest] }], decoder.config.contextLength, decoder.dtype);
+  const batch = packTrees([{ prompt: [first!], completions: [rest] }], decoder.config.contextLength);
   const { logprobs } = await scoreBatch(decoder, batch, temperature);
   disposeBatch(batch);
   return Array.from(logprobs.slice(-completion.length));

@@ -4,8 +4,9 @@ import { advantages, loss } from './loss.ts';
 import type { Mutant } from './mutant.ts';
 import { optimizers } from './optimizers.ts';
 import { rewardRuntime } from './reward-runtime.ts';
+import { rewards } from './rewards.ts';
 import { sampling } from './sampling.ts';
 import { optimisation, update } from './update.ts';
 
 /** Every fault. */
-export const mutants: readonly Mutant[] = [...advantages, ...loss, ...update, ...optimisation, ...optimizers, ...adapters, ...sampling, ...rewardRuntime];
+export const mutants: readonly Mutant[] = [...advantages, ...loss, ...update, ...optimisation, ...optimizers, ...adapters, ...sampling, ...rewards, ...rewardRuntime];

@@ -34,8 +34,8 @@ export const update: readonly Mutant[] = [
   {
     name: 'each token predicted by itself',
     file: 'src/model/packed-batch.ts',
-    find: 'start + prompt.length - 1 : ids.length - 1)',
-    replace: 'start + prompt.length - 1 : ids.length)',
+    find: 'start + prompt.length - 1 : ids.length + t - 1)',
+    replace: 'start + prompt.length - 1 : ids.length + t)',
     tests: ['src/model/packed-batch.test.ts'],
   },
   {
@@ -48,8 +48,8 @@ export const update: readonly Mutant[] = [
   {
     name: 'completions of a tree see each other',
     file: 'src/model/packed-batch.ts',
-    find: 'pad.push(t < length ? offset + t : 0);',
-    replace: 'pad.push(t < length ? t : 0);',
+    find: 'segments.push(ids.length, inputs.length, prompt.length);',
+    replace: 'segments.push(ids.length, inputs.length, ids.length - start);',
     tests: ['src/model/packed-pass.test.ts', 'test/update-gradient.test.ts'],
   },
   {
@@ -62,15 +62,15 @@ export const update: readonly Mutant[] = [
   {
     name: 'normaliser counts padding',
     file: 'src/grpo/policy-update.ts',
-    find: 'counted.reduce((total, { ids }) => total + ids.length, 0)',
-    replace: 'counted.length * Math.max(...counted.map(({ ids }) => ids.length))',
+    find: 'tokens: countedTokens(counted, settings),',
+    replace: 'tokens: counted.length * Math.max(...counted.map(({ ids }) => ids.length)),',
     tests: ['test/update-gradient.test.ts'],
   },
   {
     name: 'every micro-batch with a normaliser of its own',
     file: 'src/grpo/policy-update.ts',
-    find: 'differentiate(rows, logprobs, entropy, normaliser, settings)',
-    replace: 'differentiate(rows, logprobs, entropy, { ...normaliser, rows: rows.length, tokens: logprobs.length }, settings)',
+    find: '{ ...normaliser, microBatchTokens }',
+    replace: '{ ...normaliser, microBatchTokens, rows: to - from, tokens: logprobs.length }',
     tests: ['test/update-gradient.test.ts'],
   },
   {
@@ -116,8 +116,8 @@ export const optimisation: readonly Mutant[] = [
   {
     name: "temperature not applied in the trainer's log-probabilities",
     file: 'src/training/update.ts',
-    find: 'tokenLogprobs(decoder, pass.hidden, batch.targets, temperature)',
-    replace: 'tokenLogprobs(decoder, pass.hidden, batch.targets, 1)',
+    find: 'headGradient(decoder, pass.hidden, batch.targets, temperature, lengths',
+    replace: 'headGradient(decoder, pass.hidden, batch.targets, 1, lengths',
     tests: ['test/update-gradient.test.ts'],
   },
   {

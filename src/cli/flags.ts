@@ -1,6 +1,6 @@
 /** The command line's grammar: `--key value`, `--key=value`, `--no-key`, nested keys with dots, lists and objects as JSON. */
 import { show, TsrlError } from '../errors.ts';
-import { nearestName } from '../grpo/nearest-name.ts';
+import { nearestName } from '../text/nearest-name.ts';
 
 /** The command line itself is wrong: unknown flags, missing values, values of the wrong kind. Exit code 2. */
 export class UsageError extends TsrlError {}

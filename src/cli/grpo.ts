@@ -1,3 +1,4 @@
+import { rewards as builtinRewards } from '../rewards/builtin.ts';
 import { command } from './command.ts';
 import { flagsHelp, given, toggle, UsageError, type Flags } from './flags.ts';
 import { loadRewardFiles, rewardsFromFlags } from './module-file.ts';
@@ -15,6 +16,7 @@ export function help(): string {
   return `tsrl grpo --model REF --dataset FILE --reward NAME|FILE.ts … [--key value …]
 
 Runs GRPO without a recipe. A reward is built in (length:50) or the default export of a file, and is named after it.
+Built in, with their parameters in docs/rewards-library.md: ${Object.keys(builtinRewards).join(', ')}.
 Lists and objects are JSON; keys below an option are written with a dot (--dataset.split test); --no-x turns x off.
 Prints the run folder. Ctrl-C stops after the current step and saves; exit code 130.
 

@@ -1,6 +1,6 @@
 /** The command `tsrl`: picks a command, loads only that one, and turns errors into exit codes. */
 import { TsrlError } from '../errors.ts';
-import { nearestName } from '../grpo/nearest-name.ts';
+import { nearestName } from '../text/nearest-name.ts';
 import { UsageError } from './flags.ts';
 import { exitCode, processIo, type CommandModule, type Io } from './io.ts';
 

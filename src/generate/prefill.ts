@@ -1,6 +1,7 @@
 /** Prompts run through the network once, several at a time, before their completions decode. */
 import { disposeRotary } from '../model/decoder.ts';
-import { disposeBatch, packTrees, treeAttention } from '../model/packed-batch.ts';
+import { disposeBatch, packTrees } from '../model/packed-batch.ts';
+import { treeAttention } from '../model/tree-attention.ts';
 import { noGrad } from '../tensor/autograd.ts';
 import { breathe } from '../tensor/breathe.ts';
 import * as ops from '../tensor/ops.ts';
@@ -37,9 +38,9 @@ export interface FilledPrompt {
 
 /** Keys, values and last logits of each prompt, given as ids. */
 export async function prefill(network: DecodingNetwork, prompts: readonly (readonly number[])[]): Promise<FilledPrompt[]> {
-  const { config, dtype } = network.decoder;
+  const { config } = network.decoder;
   let { x, rotary } = network.embed(prompts.flat(), prompts.flatMap((ids) => ids.map((_, i) => i)));
-  const batch = packTrees(prompts.map((prompt) => ({ prompt, completions: [] })), config.contextLength, dtype);
+  const batch = packTrees(prompts.map((prompt) => ({ prompt, completions: [] })), config.contextLength);
   const lengths = prompts.map((ids) => ids.length);
   const caches = prompts.map((): PromptCache => ({ keys: [], values: [] }));
   const attend: DecodingAttend = (q, k, v, settings) => {

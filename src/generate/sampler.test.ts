@@ -70,11 +70,11 @@ test('suppression is of one row alone, and an id that the head does not have tou
   });
 });
 
-test('rows with suppressed ids among others draw what each draws alone, number for number', () => {
+for (const options of [{}, { topK: 9 }]) test(`rows with suppressed ids among others draw what each draws alone, number for number: ${JSON.stringify(options)}`, () => {
   scope(() => {
     const rows = Array.from({ length: 7 }, (_, r) => ({ uniform: (r + 0.5) / 7, seen: () => [], suppressed: r % 3 === 1 ? [2, r] : [] }));
     const logits = tensor(normals(7 * 40, 5, 1, 3), [7, 40]);
-    const sampling = { ...plain, topK: 9 };
+    const sampling = { ...plain, ...options };
     const together = draw(logits, rows, sampling, { recordEntropy: true });
     rows.forEach((row, r) => {
       const alone = draw(ops.narrow(logits, 0, r, 1), [row], sampling, { recordEntropy: true });
@@ -82,6 +82,15 @@ test('rows with suppressed ids among others draw what each draws alone, number f
     });
     assert.equal(together.ids.length, 7);
   });
+});
+
+test('suppressed ids leave the others their shares, were they next to nothing', () => {
+  const spread = Array.from({ length: 8 }, (_, i) => (i + 0.5) / 8);
+  for (const top of [2, 40, 60, 200]) {
+    const { ids, samplerLogprobs } = drawRows([top, 0, Math.log(3)], spread, {}, { suppressed: [0] });
+    assert.deepEqual(ids, [1, 1, 2, 2, 2, 2, 2, 2], `beside e^${top}`);
+    samplerLogprobs.forEach((logprob, i) => assert.ok(Math.abs(logprob - Math.log(ids[i] === 1 ? 1 / 4 : 3 / 4)) < 1e-5, `${logprob} beside e^${top}`));
+  }
 });
 
 test('a token of probability 0 is never drawn, whatever the uniform number', () => {

@@ -40,48 +40,49 @@ export interface Draws {
 }
 
 /** Draws one token per row from logits [n, V]. Runs inside the caller's scope. */
-export function draw(logits: Tensor, rows: readonly RowDraw[], sampling: Sampling, wanted: { recordEntropy?: boolean } = {}): Draws {
-  // Rows with suppressed ids need two more passes over the vocabulary; the others shall not wait for them.
-  const [barred, free] = [true, false].map((suppresses) => rows.flatMap((row, r) => (row.suppressed.length > 0 === suppresses ? [r] : []))) as [number[], number[]];
-  if (barred.length === 0 || free.length === 0) return drawAlike(logits, rows, sampling, wanted);
-  const places = [...barred, ...free];
-  const parts = [barred, free].map((part) => {
-    const index = tensor(part, [part.length], 'int64');
-    return drawAlike(ops.indexSelect(logits, 0, index), part.map((r) => rows[r]!), sampling, wanted);
-  });
-  return inPlaces(parts, places);
-}
-
-/** Joins draws of some rows and of the others; places[i] is the row of the i-th. */
-function inPlaces(parts: readonly Draws[], places: readonly number[]): Draws {
-  const joined = (pick: (draws: Draws) => ArrayLike<number>): Float32Array => {
-    const values = new Float32Array(places.length);
-    parts.flatMap((part) => Array.from(pick(part))).forEach((value, i) => (values[places[i]!] = value));
-    return values;
-  };
-  const ids: number[] = [];
-  parts.flatMap((part) => part.ids).forEach((id, i) => (ids[places[i]!] = id));
-  return {
-    ids,
-    logprobs: joined((part) => part.logprobs),
-    samplerLogprobs: joined((part) => part.samplerLogprobs),
-    entropies: parts[0]!.entropies && joined((part) => part.entropies!),
-  };
-}
-
-/** Draws for rows that all have suppressed ids, or none of which has. */
-function drawAlike(logits: Tensor, rows: readonly RowDraw[], sampling: Sampling, { recordEntropy = false }: { recordEntropy?: boolean }): Draws {
+export function draw(logits: Tensor, rows: readonly RowDraw[], sampling: Sampling, { recordEntropy = false }: { recordEntropy?: boolean } = {}): Draws {
   const greedy = sampling.temperature === 0;
   const full = temperedLogprobs(logits, greedy ? 1 : sampling.temperature); // [n, V]
+  const drawn = (greedy || isShaped(sampling) ? null : drawUnshaped(full, rows)) ?? drawShaped(logits, full, rows, sampling);
+  return { ...drawn, entropies: recordEntropy ? (entropyOf(full).toArray() as Float32Array) : null };
+}
+
+/** Whether anything but suppressed ids stands between the full distribution and the one that is drawn from. */
+function isShaped({ topK, topP, minP, repetitionPenalty }: Sampling): boolean {
+  return topK > 0 || topP < 1 || (minP !== null && minP > 0) || repetitionPenalty !== 1;
+}
+
+type Drawn = Omit<Draws, 'entropies'>;
+
+/** Share of the probability that must be left beside suppressed ids, for it to be known to six digits. */
+const leastShare = 1e-20;
+
+/**
+ * Draws from the full distribution without the suppressed ids, whose probabilities are set to 0: a pass over the vocabulary
+ * less than by renormalised log-probabilities. Null when a row has next to nothing left.
+ */
+function drawUnshaped(full: Tensor, rows: readonly RowDraw[]): Drawn | null {
+  const probabilities = ops.exp(full);
+  const barred = suppressedColumns(rows, full.size(1));
+  if (barred) ops.scatter_(probabilities, 1, barred.columns, ops.maskedFill(ops.gather(probabilities, 1, barred.columns), barred.marks, 0));
+  const { picked, totals } = inverseCdf(probabilities, rows);
+  const left = barred ? totals.toArray() : [];
+  if (left.some((total: number | bigint) => Number(total) < leastShare)) return null;
+  const logprobs = ops.gather(full, 1, ops.unsqueeze(picked, 1)).toArray() as Float32Array;
+  const ids = Array.from(picked.toArray(), Number);
+  if (!barred) return { ids, logprobs, samplerLogprobs: logprobs };
+  return { ids, logprobs, samplerLogprobs: logprobs.map((logprob, r) => (rows[r]!.suppressed.length > 0 ? logprob - Math.log(Number(left[r])) : logprob)) };
+}
+
+function drawShaped(logits: Tensor, full: Tensor, rows: readonly RowDraw[], sampling: Sampling): Drawn {
   const shaped = shape(logits, full, rows, sampling);
-  const picked = greedy ? ops.argmax(shaped, -1) : inverseCdf(shaped, rows);
+  const picked = sampling.temperature === 0 ? ops.argmax(shaped, -1) : inverseCdf(ops.exp(shaped), rows).picked;
   const column = ops.unsqueeze(picked, 1);
   const logprobs = ops.gather(full, 1, column).toArray() as Float32Array;
   return {
     ids: Array.from(picked.toArray(), Number),
     logprobs,
     samplerLogprobs: shaped === full ? logprobs : (ops.gather(shaped, 1, column).toArray() as Float32Array),
-    entropies: recordEntropy ? (entropyOf(full).toArray() as Float32Array) : null,
   };
 }
 
@@ -113,19 +114,27 @@ function penalise(logits: Tensor, rows: readonly RowDraw[], penalty: number): Te
   return ops.where(seen, penalised, logits);
 }
 
-/** −∞ at the suppressed ids of each row. Only those few columns are touched: a mask over [n, V] costs as much as sampling. */
+/** −∞ at the suppressed ids of each row. */
 function suppress(scores: Tensor, rows: readonly RowDraw[]): Tensor {
-  const vocabulary = scores.size(1);
+  const barred = suppressedColumns(rows, scores.size(1));
+  if (!barred) return scores;
+  return ops.scatter(scores, 1, barred.columns, ops.maskedFill(ops.gather(scores, 1, barred.columns), barred.marks, -Infinity));
+}
+
+/**
+ * The k ids that any row suppresses, as columns [n, k], and marks [n, k] of the rows that do; null without any. Only those
+ * few columns are touched: a mask over [n, V] costs as much as sampling.
+ */
+function suppressedColumns(rows: readonly RowDraw[], vocabulary: number): { columns: Tensor; marks: Tensor } | null {
   const ids = [...new Set(rows.flatMap((row) => row.suppressed))].filter((id) => id < vocabulary);
-  if (ids.length === 0) return scores;
+  if (ids.length === 0) return null;
   const size = [rows.length, ids.length];
-  const columns = ops.expand(tensor(ids, [1, ids.length], 'int64'), size); // [n, k]
   const place = new Map(ids.map((id, i) => [id, i]));
   const marks = new Uint8Array(rows.length * ids.length);
   rows.forEach((row, r) => {
     for (const id of row.suppressed) if (place.has(id)) marks[r * ids.length + place.get(id)!] = 1;
   });
-  return ops.scatter(scores, 1, columns, ops.maskedFill(ops.gather(scores, 1, columns), tensor(marks, size, 'bool'), -Infinity));
+  return { columns: ops.expand(tensor(ids, [1, ids.length], 'int64'), size), marks: tensor(marks, size, 'bool') };
 }
 
 function keepTopK(scores: Tensor, k: number): Tensor {
@@ -149,11 +158,11 @@ function keepMinP(scores: Tensor, share: number): Tensor {
   return ops.maskedFill(scores, ops.lessTensor(scores, threshold), -Infinity);
 }
 
-/** First token at which the cumulated probability exceeds u·total: never one of probability 0. [n, V] → int64 [n] */
-function inverseCdf(logprobs: Tensor, rows: readonly RowDraw[]): Tensor {
-  const cumulated = ops.cumsum(ops.exp(logprobs), -1);
-  const total = ops.narrow(cumulated, 1, cumulated.size(1) - 1, 1); // [n, 1]
+/** First token at which the cumulated probability exceeds u·total: never one of probability 0. [n, V] → int64 [n], and the totals [n] */
+function inverseCdf(probabilities: Tensor, rows: readonly RowDraw[]): { picked: Tensor; totals: Tensor } {
+  const cumulated = ops.cumsum(probabilities, -1);
+  const totals = ops.narrow(cumulated, 1, cumulated.size(1) - 1, 1); // [n, 1]
   const uniforms = tensor(Float32Array.from(rows, (row) => row.uniform), [rows.length, 1]);
   // u is at most 1 − 2⁻²⁴, and that times total rounds to the float below total: never behind the last token.
-  return ops.squeeze(ops.searchsorted(cumulated, ops.mul(uniforms, total)), 1);
+  return { picked: ops.squeeze(ops.searchsorted(cumulated, ops.mul(uniforms, totals)), 1), totals: ops.squeeze(totals, 1) };
 }

@@ -1,7 +1,7 @@
 /** What zod found wrong, in the sentences of this project. */
 import type { z } from 'zod';
 import { expected, InputError, show } from '../errors.ts';
-import { nearestName } from './nearest-name.ts';
+import { nearestName } from '../text/nearest-name.ts';
 import type { OptionInfo } from './option-fields.ts';
 import { notYetNames, optionSchema, valuesNotYet } from './option-schema.ts';
 

@@ -5,7 +5,7 @@ import { optimizers } from '../training/optimizers/make-optimizer.ts';
 import type { OptimizerSettings } from '../training/optimizers/make-optimizer.ts';
 import { schedules } from '../training/schedule.ts';
 import type { ScheduleSettings } from '../training/schedule.ts';
-import { nearestName } from './nearest-name.ts';
+import { nearestName } from '../text/nearest-name.ts';
 import { schemaDefault } from './option-schema.ts';
 import type { ValidOptions } from './option-schema.ts';
 import { callbackNames, isAsyncIterable } from './option-types.ts';

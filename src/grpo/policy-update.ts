@@ -78,12 +78,13 @@ async function accumulate(decoder: Decoder, groups: readonly Group[], settings: 
     const rows = rowsOf(groups, part);
     // A micro-batch without a counted token has no gradient.
     if (!rows.some(({ rollout }) => counts(rollout, settings))) continue;
+    const microBatchTokens = countedTokens(rows.map(({ rollout }) => rollout), settings);
     const packed = packMicroBatch(decoder, groups, part);
     const keys = decoder.adapter?.settings.dropout ? keep(tokenKeys(groups, part)) : null;
     try {
       const { temperature, checkpoint, dropout } = settings;
-      await accumulateGradient(decoder, packed, { temperature, checkpoint, dropout: keys && { ...dropout, keys } }, (logprobs, entropy) => {
-        const result = differentiate(rows, logprobs, entropy, normaliser, settings);
+      await accumulateGradient(decoder, packed, { temperature, checkpoint, dropout: keys && { ...dropout, keys } }, (logprobs, entropy, { completions: { from, to } }) => {
+        const result = differentiate(rows.slice(from, to), logprobs, entropy, { ...normaliser, microBatchTokens }, settings);
         sums = sums ? mergeSums(sums, result.sums) : result.sums;
         return { logprobs: result.gradient, entropy: result.entropyGradient };
       });
@@ -97,6 +98,10 @@ async function accumulate(decoder: Decoder, groups: readonly Group[], settings: 
 
 function counts(rollout: Rollout, { maskTruncatedCompletions }: UpdateSettings): boolean {
   return !(maskTruncatedCompletions && rollout.finishReason === 'length');
+}
+
+function countedTokens(rollouts: readonly Rollout[], settings: UpdateSettings): number {
+  return rollouts.reduce((total, rollout) => total + (counts(rollout, settings) ? rollout.ids.length : 0), 0);
 }
 
 /** What the losses of one update are divided by, and its one entropy threshold. */
@@ -113,7 +118,7 @@ function normaliserOf(groups: readonly Group[], batches: number, settings: Updat
   const entropyThreshold = entropies.length > 0 ? entropyThresholdOf(entropies, share) : null;
   return {
     rows: counted.length,
-    tokens: counted.reduce((total, { ids }) => total + ids.length, 0),
+    tokens: countedTokens(counted, settings),
     microBatches: batches,
     entropyThreshold,
     ...(entropyThreshold === null ? {} : { entropyTokens: entropies.filter((entropy) => entropy >= entropyThreshold).length }),

@@ -28,7 +28,7 @@ export function packMicroBatch(decoder: Decoder, groups: readonly Group[], parts
     prompt: groups[group]!.prompt.ids,
     completions: rows.map((row) => groups[group]!.rollouts[row]!.ids),
   }));
-  return packTrees(trees, decoder.config.contextLength, decoder.dtype);
+  return packTrees(trees, decoder.config.contextLength);
 }
 
 /** A number for each token of a packed micro-batch, the same however the update is cut. [N] */
@@ -37,7 +37,7 @@ export function tokenKeys(groups: readonly Group[], parts: readonly GroupPart[])
   const key = (group: number, row: number, place: number) => (group * 2 ** 12 + row) * 2 ** 24 + place;
   const keys = parts.flatMap(({ group, rows }) => {
     const { prompt, rollouts } = groups[group]!;
-    return [prompt.ids.map((_, t) => key(group, 0, t)), ...rows.map((row) => rollouts[row]!.ids.map((_, t) => key(group, row + 1, t)))].flat();
+    return [prompt.ids.map((_, t) => key(group, 0, t)), ...rows.map((row) => rollouts[row]!.ids.slice(0, -1).map((_, t) => key(group, row + 1, t)))].flat();
   });
   return tensor(keys, [keys.length], 'int64');
 }

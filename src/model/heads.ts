@@ -82,7 +82,7 @@ export function disposeHeaded({ trunk, head }: HeadedDecoder): void {
  * @returns for each row, one score per label
  */
 export async function scoreSequences({ trunk, head }: HeadedDecoder, rows: readonly (readonly number[])[]): Promise<number[][]> {
-  const batch = packTrees(rows.map((prompt) => ({ prompt, completions: [] })), trunk.config.contextLength, trunk.dtype);
+  const batch = packTrees(rows.map((prompt) => ({ prompt, completions: [] })), trunk.config.contextLength);
   const pooled = batch.trees.map(({ start }, row) => BigInt(start + lastToken(rows[row]!, trunk.config.paddingId)));
   const places = tensor(BigInt64Array.from(pooled), [rows.length]);
   try {

@@ -14,8 +14,9 @@ import type { Decoder } from './decoder.ts';
 import { attentionSettings } from './attention.ts';
 import { decoderInputs } from './inputs.ts';
 import { decoderLayer, plainProjections, rmsNorm } from './layers.ts';
-import { disposeBatch, packTrees, treeAttention } from './packed-batch.ts';
+import { disposeBatch, packTrees } from './packed-batch.ts';
 import type { PackedBatch } from './packed-batch.ts';
+import { treeAttention } from './tree-attention.ts';
 import { hiddenStates, trainingPass } from './packed-pass.ts';
 
 const trees = [
@@ -23,7 +24,7 @@ const trees = [
   { prompt: [12, 1], completions: [[1, 2, 3]] },
 ];
 
-const pack = (decoder: Decoder) => packTrees(trees, decoder.config.contextLength, 'float32');
+const pack = (decoder: Decoder) => packTrees(trees, decoder.config.contextLength);
 const upstream = (batch: PackedBatch) => tensor(normals(batch.predicted * 24, 1, 9, 0), [batch.predicted, 24]);
 
 /** The whole network in one autograd graph, nothing cut. Call it inside a scope. */
@@ -157,7 +158,7 @@ for (const checkpoint of [false, true]) {
 
 test('an id beyond the vocabulary is refused and leaves nothing behind', async () => {
   const decoder = tinyDecoder();
-  const batch = packTrees([{ prompt: [1, 37], completions: [[2]] }], 16, 'float32');
+  const batch = packTrees([{ prompt: [1, 37], completions: [[2]] }], 16);
   const before = liveTensors();
   await assert.rejects(hiddenStates(decoder, batch), { name: 'TensorError' });
   assert.equal(liveTensors(), before);

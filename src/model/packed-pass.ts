@@ -15,7 +15,7 @@ import { decoderInputs } from './inputs.ts';
 import { decoderLayer, layerTensors, plainProjections, rmsNorm } from './layers.ts';
 import { dropOf } from './lora.ts';
 import type { Dropout } from './lora.ts';
-import { treeAttention } from './packed-batch.ts';
+import { treeAttention } from './tree-attention.ts';
 import type { PackedBatch } from './packed-batch.ts';
 
 /** Hidden states at the predicting positions, without a graph: [M, H]. The caller disposes them. */

@@ -9,7 +9,7 @@ import { liveTensors, scope } from '../tensor/scope.ts';
 import { tensor } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { disposeDecoder } from './decoder.ts';
-import { backwardHead, entropyOf, temperedLogprobs, tokenLogprobs } from './token-logprobs.ts';
+import { entropyOf, headGradient, temperedLogprobs, tokenLogprobs } from './token-logprobs.ts';
 
 const rows = 7;
 
@@ -38,19 +38,38 @@ test('by hand: logits 0 and log 3 at temperature 1 and 2', () => {
   });
 });
 
+/** Seven tokens cut into parts, and how many may go through the head in one piece: parts longer than that go twice, in chunks. */
+const cuts: Record<string, { parts: number[]; rows: number; chunk: number }> = {
+  'in one piece': { parts: [rows], rows, chunk: rows },
+  'part by part, some empty': { parts: [0, 3, 0, 4], rows: 4, chunk: 2 },
+  'twice, in chunks of 1': { parts: [rows], rows: 6, chunk: 1 },
+  'a short part, and a long one twice': { parts: [2, 5], rows: 4, chunk: 3 },
+};
+
 for (const temperature of [0.5, 1, 1.3]) {
-  for (const chunk of [1, 3, rows]) {
+  for (const [name, { parts, rows: most, chunk }] of Object.entries(cuts)) {
     for (const withEntropy of [true, false]) {
       for (const tied of [true, false]) {
         // A cap of 1.5 bends logits that reach 5.
         const logitCap = tied === withEntropy ? null : 1.5;
-        test(`the head and its way back against autograd: temperature ${temperature}, chunks of ${chunk}, ${withEntropy ? 'with' : 'without'} entropy, ${tied ? 'tied' : 'untied'}, cap ${logitCap}`, async () => {
+        test(`the head and its way back against autograd: temperature ${temperature}, ${name}, ${withEntropy ? 'with' : 'without'} entropy, ${tied ? 'tied' : 'untied'}, cap ${logitCap}`, async () => {
           const before = liveTensors();
           const decoder = tinyDecoder({ trained: true, tied });
           decoder.config = { ...decoder.config, logitCap };
           const { hidden, targets, gradLogprobs, gradEntropy } = inputs();
           const scored = await tokenLogprobs(decoder, hidden, targets, temperature, { chunk });
-          const gradHidden = await backwardHead(decoder, hidden, targets, temperature, gradLogprobs, withEntropy ? gradEntropy : null, { chunk });
+          const seen: number[] = [];
+          const starts = parts.map((_, i) => parts.slice(0, i).reduce((sum, length) => sum + length, 0));
+          const gradHidden = await headGradient(decoder, hidden, targets, temperature, parts, (logprobs, entropy, i) => {
+            seen.push(i);
+            const cut = (x: Tensor) => ops.clone(ops.narrow(x, 0, starts[i]!, parts[i]!));
+            scope(() => {
+              close(logprobs, cut(scored.logprobs));
+              close(entropy, cut(scored.entropy));
+            });
+            return scope(() => ({ logprobs: cut(gradLogprobs), entropy: withEntropy ? cut(gradEntropy) : null }));
+          }, { rows: most, chunk });
+          assert.deepEqual(seen, parts.map((_, i) => i));
           const headGradients = takeGradients(decoder);
           assert.deepEqual([...headGradients.keys()], [tied ? 'model.embed_tokens.weight' : 'lm_head.weight']);
           scope(() => {
@@ -77,10 +96,22 @@ for (const temperature of [0.5, 1, 1.3]) {
   }
 }
 
+test('the fused entropy is its plain twin in float64, for a vocabulary that no vector divides and for what is ruled out', () => {
+  scope(() => {
+    const logprobs = ops.logSoftmax(tensor(normals(5 * 1003, 3, 1, 0), [5, 1003]), -1);
+    close(entropyOf(logprobs), entropyOf(ops.to(logprobs, 'float64')));
+    close(entropyOf(tensor([0, -Infinity, Math.log(0.5), Math.log(0.5)], [2, 2])), tensor([0, Math.log(2)]));
+    const tracked = ops.detach(logprobs).requiresGrad_();
+    const [slope] = grad([ops.sum(entropyOf(tracked))], [tracked]);
+    assert.equal(slope!.shape.join(), '5,1003');
+  });
+});
+
 test('a frozen head gets no gradient, and gradients add up', async () => {
   const decoder = tinyDecoder({ trained: true });
   const { hidden, targets, gradLogprobs, gradEntropy } = inputs();
-  const back = async () => (await backwardHead(decoder, hidden, targets, 1, gradLogprobs, gradEntropy)).dispose();
+  const given = () => ({ logprobs: ops.clone(gradLogprobs), entropy: ops.clone(gradEntropy) });
+  const back = async () => (await headGradient(decoder, hidden, targets, 1, [rows], given)).dispose();
   await back();
   const once = takeGradients(decoder).get('lm_head.weight')!;
   await back();
@@ -100,7 +131,10 @@ test('a target beyond the vocabulary fails and leaves nothing behind', async () 
   const beyond = tensor(BigInt64Array.from([0, 1, 2, 3, 4, 5, 37].map(BigInt)), [rows]);
   const before = liveTensors();
   await assert.rejects(tokenLogprobs(decoder, hidden, beyond, 1, { chunk: 2 }), { name: 'TensorError' });
-  await assert.rejects(backwardHead(decoder, hidden, beyond, 1, gradLogprobs, null, { chunk: 2 }), { name: 'TensorError' });
+  const given = () => ({ logprobs: ops.clone(gradLogprobs), entropy: null });
+  for (const most of [rows, 2]) await assert.rejects(headGradient(decoder, hidden, beyond, 1, [rows], given, { rows: most, chunk: 2 }), { name: 'TensorError' });
+  const broken = () => { throw new Error('no loss'); };
+  for (const most of [rows, 2]) await assert.rejects(headGradient(decoder, hidden, targets, 1, [rows], broken, { rows: most, chunk: 2 }), { message: 'no loss' });
   assert.equal(liveTensors(), before);
   for (const part of [hidden, targets, beyond, gradLogprobs, gradEntropy]) part.dispose();
   disposeDecoder(decoder);

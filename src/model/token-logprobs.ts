@@ -27,6 +27,7 @@ export function temperedLogprobs(logits: Tensor, temperature: number): Tensor {
 
 /** Entropy of each row of log-probabilities, in nats: [n, V] → [n]. */
 export function entropyOf(logprobs: Tensor): Tensor {
+  if (ops.isFused(logprobs) && !logprobs.requiresGrad) return ops.rowEntropy(logprobs);
   return ops.neg(ops.sumOver(ops.mul(ops.exp(logprobs), logprobs), [-1]));
 }
 
@@ -69,50 +70,142 @@ async function inChunks(total: number, chunk: number, results: readonly Tensor[]
   }
 }
 
+/** d(loss)/d(log-probability) and d(loss)/d(entropy) of some completion tokens, float32 [n]. Entropy: null when the loss has no such term. */
+export interface TokenGradients {
+  logprobs: Tensor;
+  entropy: Tensor | null;
+}
+
+/** Bytes of float32 logits that may be there at once for a part of the head. */
+const partBytes = 64e6;
+
+/** Rows of hidden states that go through the head and back in one piece, their logits computed once. */
+export function headRows({ config }: Decoder): number {
+  return Math.max(headChunk, Math.floor(partBytes / (4 * config.vocabSize)));
+}
+
+/** Where a walk through the head and back stands: which part it is, and what came out of it. */
+export type DifferentiatePart = (logprobs: Tensor, entropy: Tensor, part: number) => TokenGradients;
+
 /**
- * Walks back through the head: given d(loss)/d(logprobs) and d(loss)/d(entropy), adds the head's gradient and returns
- * d(loss)/d(hidden). By hand, because with p = softmax(z), z = logits/τ,
- * d(logprob)/dz = onehot − p and d(entropy)/dz = −p·(log p + H), which needs no stored graph and one temporary. A soft
- * cap c·tanh(y/c) multiplies that by 1 − (logit/c)².
+ * Through the head and back, part after part: log-probabilities and entropies of a part's `targets`, what the loss makes of
+ * them, and the way back, which adds the head's gradient. The logits of a part are computed once, unless it is longer than
+ * `rows`: then they are computed twice in chunks, so that no more than that is ever there.
  *
- * @param gradLogprobs [M]
- * @param gradEntropy [M], or null when the loss has no entropy term
- * @returns [M, H] in the dtype of `hidden`; the caller disposes it
+ * @param hidden [M, H]
+ * @param targets int64 [M]
+ * @param parts tokens of each part; together M
+ * @returns d(loss)/d(hidden) [M, H] in the dtype of `hidden`; the caller disposes it
  */
-export async function backwardHead(
+export async function headGradient(
   decoder: Decoder,
   hidden: Tensor,
   targets: Tensor,
   temperature: number,
-  gradLogprobs: Tensor,
-  gradEntropy: Tensor | null,
-  { chunk = headChunk } = {},
+  parts: readonly number[],
+  differentiate: DifferentiatePart,
+  { rows = headRows(decoder), chunk = headChunk } = {},
 ): Promise<Tensor> {
-  const total = hidden.size(0);
   const gradHidden = keep(noGrad(() => ops.empty(hidden.shape, hidden.dtype)));
-  await inChunks(total, chunk, [gradHidden], (cut) => {
-    const rows = ops.detach(cut(hidden));
-    const gradLogits = ops.to(gradientOfLogits(decoder, rows, cut(targets), temperature, cut(gradLogprobs), gradEntropy && cut(gradEntropy)), hidden.dtype); // [n, V]
-    ops.copy_(cut(gradHidden), ops.linear(gradLogits, ops.transpose(decoder.head, 0, 1)));
-    if (decoder.head.requiresGrad) ops.addmm_(gradientOf(decoder.head), ops.transpose(gradLogits, 0, 1), rows);
-  });
-  return gradHidden;
+  let start = 0;
+  try {
+    for (const [i, length] of parts.entries()) {
+      const cuts = keep(scope(() => [ops.detach(ops.narrow(hidden, 0, start, length)), ops.narrow(targets, 0, start, length), ops.narrow(gradHidden, 0, start, length)]));
+      const [x, ids, to] = cuts as [Tensor, Tensor, Tensor];
+      try {
+        const walk = length <= rows ? onePass : twoPasses;
+        await walk(decoder, x, ids, temperature, (logprobs, entropy) => differentiate(logprobs, entropy, i), to, chunk);
+      } finally {
+        for (const cut of cuts) cut.dispose();
+      }
+      start += length;
+    }
+    return gradHidden;
+  } catch (error) {
+    gradHidden.dispose();
+    throw error;
+  }
 }
 
-function gradientOfLogits(decoder: Decoder, rows: Tensor, targets: Tensor, temperature: number, gradLogprobs: Tensor, gradEntropy: Tensor | null): Tensor {
-  const { logitCap } = decoder.config;
+type Differentiate = (logprobs: Tensor, entropy: Tensor) => TokenGradients;
+
+async function onePass(decoder: Decoder, x: Tensor, targets: Tensor, temperature: number, differentiate: Differentiate, to: Tensor): Promise<void> {
+  const owned: Tensor[] = [];
+  const own = <T extends Tensor | null>(made: T): T => {
+    if (made) owned.push(keep(made));
+    return made;
+  };
+  try {
+    const { logits, all } = noGrad(() => scope(() => headLogprobs(decoder, x, temperature))); // [n, V]
+    own(logits);
+    own(all);
+    await breathe();
+    const { logprobs, entropy } = noGrad(() => scope(() => ({ logprobs: ops.squeeze(ops.gather(all, 1, ops.unsqueeze(targets, 1)), 1), entropy: entropyOf(all) })));
+    const gradients = differentiate(own(logprobs), own(entropy));
+    own(gradients.logprobs);
+    own(gradients.entropy);
+    const gradLogits = own(noGrad(() => scope(() => ops.to(gradientOfLogits(decoder, { logits, all }, targets, temperature, gradients), x.dtype))));
+    await breathe();
+    scope(() => void noGrad(() => ops.copy_(to, ops.linear(gradLogits, ops.transpose(decoder.head, 0, 1)))));
+    await breathe();
+    scope(() => noGrad(() => addHeadGradient(decoder, gradLogits, x)));
+    await breathe();
+  } finally {
+    for (const tensor of new Set(owned)) tensor.dispose();
+  }
+}
+
+async function twoPasses(decoder: Decoder, x: Tensor, targets: Tensor, temperature: number, differentiate: Differentiate, to: Tensor, chunk: number): Promise<void> {
+  const owned: Tensor[] = [];
+  try {
+    const { logprobs, entropy } = await tokenLogprobs(decoder, x, targets, temperature, { chunk });
+    owned.push(logprobs, entropy);
+    const gradients = differentiate(logprobs, entropy);
+    owned.push(gradients.logprobs);
+    if (gradients.entropy) owned.push(gradients.entropy);
+    await inChunks(x.size(0), chunk, [], (cut) => {
+      const part = headLogprobs(decoder, cut(x), temperature);
+      const gradLogits = ops.to(gradientOfLogits(decoder, part, cut(targets), temperature, { logprobs: cut(gradients.logprobs), entropy: gradients.entropy && cut(gradients.entropy) }), x.dtype);
+      ops.copy_(cut(to), ops.linear(gradLogits, ops.transpose(decoder.head, 0, 1)));
+      addHeadGradient(decoder, gradLogits, cut(x));
+    });
+  } finally {
+    for (const tensor of owned) tensor.dispose();
+  }
+}
+
+function addHeadGradient({ head }: Decoder, gradLogits: Tensor, rows: Tensor): void {
+  if (head.requiresGrad) ops.addmm_(gradientOf(head), ops.transpose(gradLogits, 0, 1), rows);
+}
+
+/** Log-probabilities of all tokens, and the logits as well where a soft cap needs them on the way back. [n, V] */
+interface HeadValues {
+  logits: Tensor | null;
+  all: Tensor;
+}
+
+function headLogprobs(decoder: Decoder, rows: Tensor, temperature: number): HeadValues {
   const logits = headLogits(decoder, rows);
-  const logprobs = temperedLogprobs(logits, temperature);
+  return { logits: decoder.config.logitCap === null ? null : logits, all: temperedLogprobs(logits, temperature) };
+}
+
+/**
+ * d(loss)/d(logits), in the memory of the log-probabilities. By hand, because with p = softmax(z), z = logits/τ,
+ * d(logprob)/dz = onehot − p and d(entropy)/dz = −p·(log p + H), which needs no stored graph. A soft cap c·tanh(y/c)
+ * multiplies that by 1 − (logit/c)².
+ */
+function gradientOfLogits(decoder: Decoder, { logits, all }: HeadValues, targets: Tensor, temperature: number, { logprobs: gradLogprobs, entropy: gradEntropy }: TokenGradients): Tensor {
+  const { logitCap } = decoder.config;
   const perToken = ops.unsqueeze(ops.to(gradLogprobs, 'float32'), 1); // [n, 1]
   let coefficient = ops.neg(perToken); // of p
   if (gradEntropy) {
-    const entropy = ops.unsqueeze(entropyOf(logprobs), 1);
-    coefficient = ops.sub(coefficient, ops.mul(ops.add(logprobs, entropy), ops.unsqueeze(ops.to(gradEntropy, 'float32'), 1)));
+    const entropy = ops.unsqueeze(entropyOf(all), 1);
+    coefficient = ops.sub(coefficient, ops.mul(ops.add(all, entropy), ops.unsqueeze(ops.to(gradEntropy, 'float32'), 1)));
   }
-  const gradient = gradEntropy ? ops.mul_(ops.exp(logprobs), coefficient) : ops.mul_(ops.exp_(logprobs), coefficient);
+  const gradient = ops.mul_(ops.exp_(all), coefficient);
   ops.scatterAdd_(gradient, 1, ops.unsqueeze(targets, 1), perToken);
   if (temperature !== 1) ops.divScalar_(gradient, temperature);
-  if (logitCap === null) return gradient;
-  const slope = ops.addScalar(ops.neg(ops.square(ops.divScalar(ops.to(logits, 'float32'), logitCap))), 1);
+  if (!logits) return gradient;
+  const slope = ops.addScalar(ops.neg(ops.square(ops.divScalar(ops.to(logits, 'float32'), logitCap!))), 1);
   return ops.mul_(gradient, slope);
 }

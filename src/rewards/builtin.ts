@@ -1,43 +1,83 @@
-/** The rewards that ship with tsrl, by the names that recipes and `--reward` use. */
+/** The rewards that ship with tsrl, by the names that recipes and `--reward` use. A new one is its file and a row here. */
 import { expected } from '../errors.ts';
-import { lengthReward } from './length.ts';
+import { nearestName } from '../text/nearest-name.ts';
+import { consistent } from './consistent.ts';
+import { containsNumber } from './contains-number.ts';
+import { cosineScaled } from './cosine-scaled.ts';
+import { countdown } from './countdown.ts';
+import { parameterList, type Parameters, type RewardDefinition } from './definition.ts';
+import { digits } from './digits.ts';
+import { exactAnswer } from './exact-answer.ts';
+import { finished } from './finished.ts';
+import { format } from './format.ts';
+import { gradedAnswer } from './graded-answer.ts';
+import { grounded } from './grounded.ts';
+import { jsonSchema } from './json-schema.ts';
+import { lengthBonus } from './length-bonus.ts';
+import { lengthBounds } from './length-bounds.ts';
+import { length } from './length.ts';
+import { numericAnswer } from './numeric-answer.ts';
+import { reasoningAccuracy } from './reasoning-accuracy.ts';
+import { regex } from './regex.ts';
+import { repetitionPenalty } from './repetition-penalty.ts';
+import { parametersFromText, usage } from './reward-text.ts';
 import type { BatchReward, RewardFunction } from './reward.ts';
+import { softOverlongPunishment } from './soft-overlong-punishment.ts';
+import { tagCount } from './tag-count.ts';
+import { thinkFormat } from './think-format.ts';
 
-/** One built-in reward as text names it. */
-export interface BuiltinReward {
-  /** How it is written: `length:TARGET[:characters|tokens]`. */
-  usage: string;
-  /** What it rewards, in one line. */
-  summary: string;
-  /** Makes the reward from what follows the name, split at the colons. */
-  make(args: readonly string[]): RewardFunction | BatchReward;
-}
+/** Every built-in reward under its name: `rewards.length({ target: 50 })`. */
+export const rewards = {
+  length,
+  lengthBounds,
+  lengthBonus,
+  finished,
+  regex,
+  tagCount,
+  format,
+  thinkFormat,
+  containsNumber,
+  digits,
+  exactAnswer,
+  numericAnswer,
+  gradedAnswer,
+  reasoningAccuracy,
+  cosineScaled,
+  softOverlongPunishment,
+  repetitionPenalty,
+  grounded,
+  consistent,
+  jsonSchema,
+  countdown,
+} as const;
 
-/** Name → built-in reward. */
-export const builtinRewards: Readonly<Record<string, BuiltinReward>> = {
-  length: {
-    usage: 'length:TARGET[:characters|tokens]',
-    summary: '−|TARGET − length of the completion|, in characters unless told otherwise',
-    make: ([target, unit = 'characters', ...rest]) => {
-      const usable = target !== undefined && /^\d+$/.test(target) && (unit === 'characters' || unit === 'tokens');
-      if (!usable || rest.length > 0) {
-        throw expected('reward', 'to be written length:TARGET[:characters|tokens]', ['length', target, unit, ...rest].join(':'), 'as in `length:50`');
-      }
-      return lengthReward({ target: Number(target), unit });
-    },
-  },
+/** A built-in as text calls it: with parameters that nothing has checked yet. */
+type FromText = ((given: Record<string, unknown>) => RewardFunction | BatchReward) & {
+  readonly definition: RewardDefinition<Parameters, RewardFunction | BatchReward>;
 };
 
 /**
  * Makes a built-in reward from its text form, as in `length:50`.
  *
- * @throws InputError for a name that is not built in, or arguments it does not take
+ * @throws InputError for a name that is not built in (it names the nearest), or parameters that the reward does not take
  */
 export function builtinReward(text: string): RewardFunction | BatchReward {
-  const [name = '', ...args] = text.split(':');
-  if (!Object.hasOwn(builtinRewards, name)) {
-    const usages = Object.values(builtinRewards).map(({ usage }) => usage);
-    throw expected('reward', `to be a built-in reward (${usages.join(', ')})`, text, 'use one of these, or a file whose default export is the reward');
-  }
-  return builtinRewards[name]!.make(args);
+  const colon = text.indexOf(':');
+  const name = colon < 0 ? text : text.slice(0, colon);
+  const factory = factoryOf(name);
+  if (factory === null) throw unknownReward(name, text);
+  return factory(parametersFromText(factory.definition, colon < 0 ? null : text.slice(colon + 1)));
+}
+
+/** The type of each factory is narrower than what text can promise; each checks what it is given. */
+function factoryOf(name: string): FromText | null {
+  return Object.hasOwn(rewards, name) ? (rewards[name as keyof typeof rewards] as unknown as FromText) : null;
+}
+
+const takes = (parameters: Parameters): string => (Object.keys(parameters).length > 0 ? ` with ${parameterList(parameters)}` : '');
+
+function unknownReward(name: string, text: string): Error {
+  const near = factoryOf(nearestName(name, Object.keys(rewards)) ?? '');
+  const mend = near === null ? `use one of ${Object.keys(rewards).join(', ')}, or a file whose default export is the reward` : `write \`${usage(near.definition)}\`${takes(near.definition.parameters)}`;
+  return expected('reward', 'to be a built-in reward', text, mend);
 }

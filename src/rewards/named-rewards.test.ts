@@ -5,7 +5,6 @@ import { InputError } from '../errors.ts';
 import { namedRewards } from './named-rewards.ts';
 import { batch, batchFunction, isIsolated, isModulePath } from './reward.ts';
 import type { Rewards, RewardSettings } from './reward.ts';
-import { lengthReward } from './length.ts';
 
 const one = (): number => 1;
 const two = (): number => 2;
@@ -64,7 +63,7 @@ const refused: [string, Rewards, readonly number[] | Record<string, number> | un
   ['__proto__', Object.fromEntries([['__proto__', one]]), undefined, /names/],
   ['no function', { a: 3 as unknown as string }, undefined, /rewards\.a.*function/],
   ['null', { a: null as unknown as string }, undefined, /rewards\.a.*function/],
-  ['unknown built-in', { a: 'lenght:5' }, undefined, /length:TARGET/],
+  ['unknown built-in', { a: 'lenght:5' }, undefined, /write `length:TARGET\[:UNIT\]`/],
   ['too many weights', [one], [1, 2], /rewardWeights.*1: one/],
   ['unknown name', [one], { one: 1, tow: 2 }, /remove or correct `tow`/],
   ['missing name', [one, two], { one: 1 }, /add `two`/],
@@ -90,22 +89,3 @@ for (const [name, rewards, weights, message] of refused) {
     assert.throws(() => namedRewards(rewards, weights), (error: Error) => error instanceof InputError && message.test(error.message));
   });
 }
-
-test('length counts code points, or tokens', async () => {
-  const sample = { completion: { text: 'ab😀', ids: [1, 2], finishReason: 'stop' } } as unknown as Parameters<ReturnType<typeof lengthReward>>[0];
-  assert.equal(await lengthReward({ target: 50 })(sample), -47);
-  assert.equal(await lengthReward({ target: 50, unit: 'tokens' })(sample), -48);
-  assert.ok(Object.is(await lengthReward({ target: 3 })(sample), 0));
-  assert.throws(() => lengthReward({ target: -1 }), /`target`/);
-  assert.throws(() => lengthReward({ target: 1, unit: 'words' as 'tokens' }), /`unit`/);
-});
-
-test('built-ins are written name:arguments', async () => {
-  const sample = { completion: { text: 'abc', ids: [1, 2] } } as unknown as Parameters<ReturnType<typeof lengthReward>>[0];
-  const value = (text: string): unknown => (namedRewards([text])[0]!.fn as ReturnType<typeof lengthReward>)(sample);
-  assert.equal(value('length:5'), -2);
-  assert.equal(value('length:5:tokens'), -3);
-  for (const text of ['length', 'length:', 'length:x', 'length:5:words', 'length:5:tokens:6', 'toString']) {
-    assert.throws(() => namedRewards([text]), InputError, text);
-  }
-});

@@ -82,8 +82,8 @@ test('the error carries the stack from inside the process', async () => {
 
 test('the sample arrives whole, what is logged comes back, and the file may import tsrl', async () => {
   const file = join(folder, 'whole.ts');
-  writeFileSync(file, `import { lengthReward } from 'tsrl';
-const length = lengthReward({ target: 2 });
+  writeFileSync(file, `import { rewards } from 'tsrl';
+const length = rewards.length({ target: 2 });
 export default (sample) => {
   sample.log('step', sample.step + sample.progress + Number(sample.row.big === 2n ** 60n));
   return sample.signal.aborted ? null : length(sample);
@@ -133,12 +133,10 @@ export default async ({ log }) => {
   assert.ok(most >= 2 && most <= 4, String(most));
 });
 
-test('an interruption ends at once also where every process is stuck', async () => {
+test('an interruption ends scoring also where every process is stuck', { timeout: 40_000 }, async () => {
   const controller = new AbortController();
   setTimeout(() => controller.abort(new Error('interrupted')), 500);
-  const start = performance.now();
   await assert.rejects(score(rewardFile('stuck', '', 'setTimeout(() => { while (true) {} }, 100);'), 6, { timeoutMs: 60_000 }, { signal: controller.signal }), /interrupted/);
-  assert.ok(performance.now() - start < 20_000);
 });
 
 test('a file that cannot be used is refused before anything is scored', async () => {

@@ -40,13 +40,20 @@ export interface RewardCall {
   group: number;
 }
 
+/** Turns of the event loop for others. */
+export interface Turns {
+  /** Whether synchronous rewards have kept the event loop for long. */
+  due(): boolean;
+  /** Waits for the next turn. */
+  next(): Promise<void>;
+}
+
 /** Where calls run, and who looks on. */
 export interface CallContext {
   slots: Slots;
   /** Reward name → the processes of an isolated reward. */
   pools: ReadonlyMap<string, ProcessPool>;
-  /** Waits for the event loop when synchronous rewards have kept it for long. */
-  takeTurn: () => Promise<void>;
+  turns: Turns;
   watch?: CallWatch | undefined;
   /** Interrupts everything. */
   signal?: AbortSignal | undefined;
@@ -97,13 +104,14 @@ async function pause(ms: number, signal: AbortSignal | undefined): Promise<void>
 
 /** One try at a free place: in this thread, or in a process of the reward's own. */
 function runAtPlace(call: RewardCall, context: CallContext): Promise<Attempt> {
-  const { slots, pools, takeTurn, signal } = context;
+  const { slots, pools, turns, signal } = context;
   const { name, fn } = call.spec;
   if (isIsolated(fn)) {
     return pools.get(name)!.run((process) => attempt(call, context, process), signal);
   }
   return slots.run(async () => {
-    await takeTurn();
+    // Asked again right before the call: others that waited for the same turn have run meanwhile.
+    while (turns.due()) await turns.next();
     signal?.throwIfAborted();
     return attempt(call, context, null);
   });

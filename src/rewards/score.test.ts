@@ -133,19 +133,17 @@ test('pauses double, with half of them left to chance, up to 30 s', () => {
   assert.equal(pauseMs(500, 40, 1), 30_000);
 });
 
-test('a pause leaves its place to others, and an interruption ends it', async () => {
+test('a pause leaves its place to others, and an interruption ends it', { timeout: 10_000 }, async () => {
   const controller = new AbortController();
   let others = 0;
   const down = (): never => {
     throw new Error('down');
   };
-  const start = performance.now();
   const scoring = score({ down: { fn: down, remote: true, backoffMs: 30_000 }, other: () => ++others }, 4, { concurrency: 1, signal: controller.signal });
   await sleep(30);
   assert.equal(others, 4);
   controller.abort(new Error('interrupted'));
   await assert.rejects(scoring, /interrupted/);
-  assert.ok(performance.now() - start < 5_000);
 });
 
 test('one limit holds over concurrent groups, and a deadline starts when a call starts', async () => {

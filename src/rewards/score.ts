@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expected } from '../errors.ts';
 import type { ProcessPool } from './process-pool.ts';
 import { runCall } from './reward-call.ts';
-import type { CallContext, CallWatch, RewardCall, ScoreResult, Span, UnscoredSample } from './reward-call.ts';
+import type { CallContext, CallWatch, RewardCall, ScoreResult, Span, Turns, UnscoredSample } from './reward-call.ts';
 import { batchFunction, isIsolated } from './reward.ts';
 import type { RewardSpec } from './reward.ts';
 import { Slots } from './slots.ts';
@@ -60,7 +60,7 @@ export async function scoreGroup(
   samples: readonly UnscoredSample[],
   { timeoutMs = 60_000, concurrency = 16, pools = new Map(), group = 0, watch, signal }: ScoreOptions = {},
 ): Promise<ScoredGroup> {
-  const context: CallContext = { slots: toSlots(concurrency), pools, takeTurn: turns(), watch, signal };
+  const context: CallContext = { slots: toSlots(concurrency), pools, turns: eventLoopTurns(), watch, signal };
   const scored: ScoredSample[] = samples.map(() => ({ results: {}, logged: {} }));
   const indexed = samples.map((sample, index) => ({ index, sample }));
   const planned: RewardCall[] = specs.flatMap((spec) => {
@@ -91,18 +91,17 @@ function takesMany({ name, fn }: RewardSpec, pools: ReadonlyMap<string, ProcessP
   return pool.many;
 }
 
-/** Waits for the event loop once it has been kept for `TURN_MS`. All who wait share a turn, and keep it for as long together. */
-function turns(): () => Promise<void> {
+/** The turns of the event loop that synchronous rewards leave to others. All who wait for a turn share it. */
+function eventLoopTurns(): Turns {
   let start = performance.now();
   let waiting: Promise<void> | null = null;
-  return async () => {
-    while (performance.now() - start > TURN_MS) {
-      waiting ??= nextTurn().then(() => {
+  return {
+    due: () => performance.now() - start > TURN_MS,
+    next: () =>
+      (waiting ??= nextTurn().then(() => {
         waiting = null;
         start = performance.now();
-      });
-      await waiting;
-    }
+      })),
   };
 }
 

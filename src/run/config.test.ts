@@ -22,6 +22,11 @@ test('everything becomes plain JSON', () => {
   });
 });
 
+test('a function that says what it was made of is written so', () => {
+  const reward = Object.assign(() => 0, { toJSON: () => ({ builtin: 'length', parameters: { target: 50, check: () => true, apiKey: 'x1' } }) });
+  assert.deepEqual(configDocument({ reward }, {}), { reward: { builtin: 'length', parameters: { target: 50, check: '[function check]', apiKey: '[redacted]' } } });
+});
+
 test('a long list is its length and a hash that depends on its content', () => {
   const rows = Array.from({ length: 100 }, (_, i) => ({ i }));
   const { dataset } = configDocument({ dataset: rows }, {});

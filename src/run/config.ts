@@ -14,9 +14,9 @@ const SECRET_VALUE =
 const SECRET_IN_URL = /(?<=:\/\/)[^/\s@]+(?=@)|(?<=[?&](?:token|key|api_key|access_token|signature)=)[^&\s]+/gi;
 
 /**
- * Options as plain JSON. Functions become `[function name]`, other objects that JSON cannot hold `[ClassName]`, numbers
- * that are not finite their name, long lists their length and hash; secrets are hidden, by key, by shape, and wherever the
- * value of a secret environment variable stands.
+ * Options as plain JSON. Functions become `[function name]`, or what their `toJSON` says (built-in rewards), other objects
+ * that JSON cannot hold `[ClassName]`, numbers that are not finite their name, long lists their length and hash; secrets are
+ * hidden, by key, by shape, and wherever the value of a secret environment variable stands.
  *
  * @param config resolved options
  * @param environment the variables whose secrets are looked for; the process's own by default
@@ -47,7 +47,7 @@ function hideSecrets(text: string, secrets: readonly string[]): string {
 
 function plain(value: unknown, secrets: readonly string[], above: ReadonlySet<object>): unknown {
   if (typeof value === 'string') return hideSecrets(value, secrets);
-  if (typeof value === 'function') return `[function ${value.name || 'anonymous'}]`;
+  if (typeof value === 'function') return 'toJSON' in value ? plain((value.toJSON as () => unknown)(), secrets, above) : `[function ${value.name || 'anonymous'}]`;
   if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
   if (typeof value === 'bigint' || typeof value === 'symbol') return String(value);
   if (typeof value !== 'object' || value === null) return value;

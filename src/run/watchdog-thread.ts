@@ -36,22 +36,30 @@ async function untilStuck(): Promise<void> {
   }
 }
 
-/** Saves what can be saved, says why in state.json, gives the folder back, and ends the process with exit code 1. */
+/** Saves what can be saved, says why in state.json, gives the folder back, and ends the process with exit code 1, whatever fails on the way. */
 async function endRun(): Promise<void> {
-  const step = Atomics.load(signals, place.step);
-  const running = JSON.parse(Buffer.from(new Uint8Array(text, 0, Atomics.load(signals, place.textBytes))).toString()) as RunningRewards;
-  const frames = await locate();
-  const saved = await save(step);
-  const reason = `${fault(running, frames)}; put the reward in a file and set \`isolate: true\`, so that only such samples run out of time. ${saved}`;
   try {
+    const step = Atomics.load(signals, place.step);
+    const frames = await locate();
+    const saved = await save(step);
+    const reason = `${fault(running(), frames)}; put the reward in a file and set \`isolate: true\`, so that only such samples run out of time. ${saved}`;
+    // Not process.stderr: in a thread it goes through the thread that is stuck.
+    writeSync(2, `\ntsrl: ${reason}\n${frames.map((frame) => `    at ${frame}\n`).join('')}`);
     const state = { status: 'failed', reason: `reward: ${reason}`, step, startedAt: run.startedAt, updatedAt: new Date().toISOString() };
     writeFileSync(`${run.stateFile}.watchdog.tmp`, `${JSON.stringify(state, null, 2)}\n`);
     renameSync(`${run.stateFile}.watchdog.tmp`, run.stateFile);
-    rmSync(run.lockFile, { force: true });
-    // Not process.stderr: in a thread it goes through the thread that is stuck.
-    writeSync(2, `\ntsrl: ${reason}\n${frames.map((frame) => `    at ${frame}\n`).join('')}`);
   } finally {
+    rmSync(run.lockFile, { force: true });
     await leave();
+  }
+}
+
+/** The rewards that run; none where their names are too long to be told. */
+function running(): RunningRewards {
+  try {
+    return JSON.parse(Buffer.from(new Uint8Array(text, 0, Atomics.load(signals, place.textBytes))).toString()) as RunningRewards;
+  } catch {
+    return { called: null, waiting: [] };
   }
 }
 
@@ -87,11 +95,12 @@ function fault({ called, waiting }: RunningRewards, frames: readonly string[]): 
   const at = frames.length > 0 ? ` (at ${frames[0]})` : '';
   if (called) return `Expected reward \`${called.reward}\` to return within ${called.timeoutMs} ms, got no return for ${sampleText(called)}${at}`;
   const names = waiting.map((call) => `\`${call.reward}\` with ${sampleText(call)}`).join(', ');
-  return `Expected rewards to leave the program's thread to others, got one that keeps it${at}, among ${names}`;
+  return `Expected rewards to leave the program's thread to others, got one that keeps it${at}, among ${names || 'those that run'}`;
 }
 
-function sampleText({ samples: [first] }: WatchedCall): string {
-  return first ? `sample ${first.sample} of group ${first.group} in step ${first.step}` : 'no sample';
+function sampleText({ samples: [first, last] }: WatchedCall): string {
+  if (!first) return 'no sample';
+  return `${last ? `samples ${first.sample} to ${last.sample}` : `sample ${first.sample}`} of group ${first.group} in step ${first.step}`;
 }
 
 /** Where the stuck thread is, innermost first; none where it is in native code. It stays paused, so that nothing moves while weights are saved. */

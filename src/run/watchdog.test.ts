@@ -52,8 +52,9 @@ test('a reward that keeps the thread after it has waited is found among those th
 });
 
 test('weights that cannot be saved: the state says so, and the run ends all the same', () => {
-  const { code, reason } = watched(`watchdog.step = 7; watchdog.begin(call('endless', 100)); while (true) {}`);
+  const { code, reason } = watched(`watchdog.step = 7; watchdog.begin({ ...call('endless', 100), samples: [0, 1, 2].map((sample) => ({ group: 4, sample, step: 8 })) }); while (true) {}`);
   assert.equal(code, 1);
+  assert.match(reason!, /no return for samples 0 to 2 of group 4 in step 8/);
   assert.match(reason!, /The weights after update 7 could not be saved \(.*\); there is no checkpoint\.$/);
 });
 

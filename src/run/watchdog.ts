@@ -101,9 +101,9 @@ export class Watchdog {
   }
 }
 
-/** A batch of many samples is named by its first. */
+/** A batch is named by its first and its last sample. */
 function shortened({ samples, ...call }: WatchedCall): WatchedCall {
-  return { ...call, samples: samples.slice(0, 1) };
+  return { ...call, samples: samples.filter((_, i) => i === 0 || i === samples.length - 1) };
 }
 
 function shared(text: string): SharedArrayBuffer {

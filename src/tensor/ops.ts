@@ -120,7 +120,7 @@ export const scaledDotProductAttention = (
   { mask = null, causal = false, scale }: { mask?: Tensor | null; causal?: boolean; scale: number },
 ): Tensor => dispatch('aten::scaled_dot_product_attention', [query, key, value, mask, 0, causal, scale, false]) as Tensor;
 
-/** Whether the three ops below take a tensor; each is one pass over memory, differentiable once (native/fused.cc). */
+/** Whether the four ops below take a tensor; each is differentiable once (native/fused.cc, native/packed_attention.cc). */
 export const isFused = (x: Tensor): boolean => x.dtype === 'float32' && x.device === 'cpu';
 /** x/√(mean x² + ε)·w over the last axis. */
 export const rmsNorm = op<(x: Tensor, weight: Tensor, epsilon: number) => Tensor>('tsrl::rms_norm');
@@ -128,6 +128,14 @@ export const rmsNorm = op<(x: Tensor, weight: Tensor, epsilon: number) => Tensor
 export const gated = op<(gate: Tensor, up: Tensor, gelu: boolean) => Tensor>('tsrl::gated');
 /** Pairs (x_i, x_{i + width/2}) of each head turned: x [N, heads, d], cos and sin [N, 1, width/2]. */
 export const rotate = op<(x: Tensor, cos: Tensor, sin: Tensor) => Tensor>('tsrl::rotate');
+
+/** −Σ p·log p of each row of log-probabilities [n, V] → [n]; without a derivative, for tensors that `isFused` takes. */
+export const rowEntropy = op<Unary>('tsrl::row_entropy');
+/**
+ * Attention over packed tokens: q [N, heads, d], k and v [N, keyHeads, d] → [N, heads·d]. segments int64 [S, 3]: first token,
+ * count, and how many tokens from the start of its tree on a segment sees before its own. A window of 0 is none.
+ */
+export const packedAttention = op<(q: Tensor, k: Tensor, v: Tensor, segments: Tensor, scale: number, window: number) => Tensor>('tsrl::packed_attention');
 
 /** 1/keep with probability `keep`, else 0, a row for each key [n, columns]; a function of its arguments alone (native/random_mask.cc). */
 export const randomMask = op<(keys: Tensor, columns: number, seed: number, stream: number, keep: number) => Tensor>('tsrl::random_mask');
@@ -155,6 +163,7 @@ export const lerp_ = op<(x: Tensor, target: Tensor, share: number) => Tensor>('a
 export const zero_ = op<Unary>('aten::zero_');
 export const maskedFill_ = op<(x: Tensor, mask: Tensor, value: number) => Tensor>('aten::masked_fill_.Scalar');
 export const indexAdd_ = op<(x: Tensor, axis: number, index: Tensor, source: Tensor) => Tensor>('aten::index_add_');
+export const scatter_ = op<(x: Tensor, axis: number, index: Tensor, source: Tensor) => Tensor>('aten::scatter_.src');
 export const scatterAdd_ = op<(x: Tensor, axis: number, index: Tensor, source: Tensor) => Tensor>('aten::scatter_add_');
 /** x ← x + a·b for matrices, without a temporary. */
 export const addmm_ = op<(x: Tensor, a: Tensor, b: Tensor) => Tensor>('aten::addmm_');

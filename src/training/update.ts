@@ -6,17 +6,18 @@ import type { Decoder } from '../model/decoder.ts';
 import type { PackedBatch } from '../model/packed-batch.ts';
 import { hiddenStates, trainingPass } from '../model/packed-pass.ts';
 import type { PassOptions } from '../model/packed-pass.ts';
-import { backwardHead, tokenLogprobs } from '../model/token-logprobs.ts';
+import { headGradient, headRows, tokenLogprobs } from '../model/token-logprobs.ts';
+import type { TokenGradients } from '../model/token-logprobs.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
-/** d(loss)/d(log-probability) and d(loss)/d(entropy) of each completion token, float32 [M]. */
-export interface TokenGradients {
-  logprobs: Tensor;
-  entropy: Tensor | null;
+/** Some completions of a batch, and their tokens among its targets. */
+export interface BatchPart {
+  completions: { from: number; to: number };
+  tokens: { from: number; to: number };
 }
 
-/** Turns log-probabilities and entropies, float32 [M] in the order of the batch's targets, into their gradients. */
-export type Differentiate = (logprobs: Tensor, entropy: Tensor) => TokenGradients;
+/** Turns log-probabilities and entropies of a part, float32 in the order of the batch's targets, into their gradients. */
+export type Differentiate = (logprobs: Tensor, entropy: Tensor, part: BatchPart) => TokenGradients;
 
 /** Log-probabilities and entropies of a batch's completion tokens, in the order of its targets; no graph. [M] */
 export async function scoreBatch(decoder: Decoder, batch: PackedBatch, temperature: number): Promise<{ logprobs: Float32Array; entropy: Float32Array }> {
@@ -32,7 +33,10 @@ export async function scoreBatch(decoder: Decoder, batch: PackedBatch, temperatu
   }
 }
 
-/** Adds the gradient of one micro-batch to the gradients of the weights. */
+/**
+ * Adds the gradient of one micro-batch to the gradients of the weights. The loss must be a sum over completions: it is asked
+ * for part after part, so that no part's logits need to be computed twice.
+ */
 export async function accumulateGradient(
   decoder: Decoder,
   batch: PackedBatch,
@@ -40,18 +44,29 @@ export async function accumulateGradient(
   differentiate: Differentiate,
 ): Promise<void> {
   const pass = await trainingPass(decoder, batch, options);
-  const owned: Tensor[] = [];
+  let gradHidden: Tensor | null = null;
   try {
-    const scored = await tokenLogprobs(decoder, pass.hidden, batch.targets, temperature);
-    owned.push(scored.logprobs, scored.entropy);
-    const gradients = differentiate(scored.logprobs, scored.entropy);
-    owned.push(gradients.logprobs);
-    if (gradients.entropy) owned.push(gradients.entropy);
-    const gradHidden = await backwardHead(decoder, pass.hidden, batch.targets, temperature, gradients.logprobs, gradients.entropy);
-    owned.push(gradHidden);
+    const parts = cutIntoParts(batch.completions, headRows(decoder));
+    const lengths = parts.map(({ tokens }) => tokens.to - tokens.from);
+    gradHidden = await headGradient(decoder, pass.hidden, batch.targets, temperature, lengths, (logprobs, entropy, i) => differentiate(logprobs, entropy, parts[i]!));
     await pass.backward(gradHidden);
   } finally {
-    for (const tensor of owned) tensor.dispose();
+    gradHidden?.dispose();
     pass.dispose();
   }
+}
+
+/** Neighbouring completions of at most `most` tokens together, or one longer completion. Empty ones go with others. */
+export function cutIntoParts(completions: readonly number[], most: number): BatchPart[] {
+  const parts: BatchPart[] = [];
+  let token = 0;
+  completions.forEach((length, row) => {
+    const current = parts.at(-1);
+    const end = { completion: row + 1, token: (token += length) };
+    if (current && end.token - current.tokens.from <= most) {
+      current.completions.to = end.completion;
+      current.tokens.to = end.token;
+    } else parts.push({ completions: { from: row, to: end.completion }, tokens: { from: token - length, to: end.token } });
+  });
+  return parts;
 }

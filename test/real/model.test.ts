@@ -88,8 +88,8 @@ test('the gradient of one update is that of PyTorch, parameter by parameter, and
   const alive = liveTensors();
   const tokens = groups.flatMap(({ completions }) => completions).reduce((total, ids) => total + ids.length, 0);
   const perToken = groups.flatMap(({ completions }, p) => completions.flatMap((ids, g) => ids.map(() => -advantages[p]![g]! / tokens)));
-  const batch = packTrees(groups, decoder.config.contextLength, decoder.dtype);
-  await accumulateGradient(decoder, batch, { temperature: 1, checkpoint: false }, () => ({ logprobs: tensor(perToken), entropy: null }));
+  const batch = packTrees(groups, decoder.config.contextLength);
+  await accumulateGradient(decoder, batch, { temperature: 1, checkpoint: false }, (_, __, { tokens: { from, to } }) => ({ logprobs: tensor(perToken.slice(from, to)), entropy: null }));
   disposeBatch(batch);
   for (const [name, { norm, at }] of Object.entries(gradients)) {
     const got = scope(() => Float64Array.from(decoder.weights.get(name)!.grad!.toArray(), Number));
@@ -113,7 +113,7 @@ test('a timer of 50 ms fires within 500 ms at any moment of a forward and backwa
   const { decoder } = model;
   for (const weight of decoder.weights.values()) weight.requiresGrad_();
   const groups = expected.greedy.slice(0, 8).map(({ prompt, ids }) => ({ prompt, completions: Array.from({ length: 4 }, (_, g) => [...ids, ...ids].slice(0, 40 + g)) }));
-  const batch = packTrees(groups, decoder.config.contextLength, decoder.dtype);
+  const batch = packTrees(groups, decoder.config.contextLength);
   const waits: number[] = [];
   let last = performance.now();
   let longest = 0;

@@ -90,7 +90,7 @@ for (const temperature of [0.5, 1, 1.3]) {
 
 /** Logits that each token of a completion was drawn from, by the training pass. [T][V] */
 async function logitsOf(prompt: readonly number[], ids: readonly number[]): Promise<Float64Array[]> {
-  const batch = packTrees([{ prompt, completions: [ids] }], model.decoder.config.contextLength, model.decoder.dtype);
+  const batch = packTrees([{ prompt, completions: [ids] }], model.decoder.config.contextLength);
   const hidden = await hiddenStates(model.decoder, batch);
   const flat = noGrad(() => scope(() => Float64Array.from(headLogits(model.decoder, hidden).toArray(), Number)));
   hidden.dispose();

@@ -13,6 +13,8 @@ export interface Normaliser {
   entropyTokens?: number;
   /** Number of micro-batches, for `bnpo` alone; default 1. */
   microBatches?: number;
+  /** Counted tokens of the micro-batch, for `bnpo` alone, when a call holds only some of its rows; default those of the call. */
+  microBatchTokens?: number;
 }
 
 /** What an aggregation may divide by. */
@@ -47,7 +49,10 @@ export const aggregates: Record<LossType, Aggregate> = {
   cispo: meanOfTokens,
   vespo: meanOfTokens,
   /** Token mean of this micro-batch, averaged over micro-batches: the one that depends on the split. */
-  bnpo: (losses, { tokens, normaliser }) => divScalar(div(sum(losses), clamp(tokens, 1, null)), normaliser.microBatches ?? 1),
+  bnpo: (losses, { tokens, normaliser: { microBatchTokens, microBatches = 1 } }) => {
+    const mean = microBatchTokens === undefined ? div(sum(losses), clamp(tokens, 1, null)) : divScalar(sum(losses), orOne(microBatchTokens));
+    return divScalar(mean, microBatches);
+  },
   /** Σ/(rows·L): Dr. GRPO, arXiv 2503.20783, without a bias by length. */
   dr_grpo: (losses, { normaliser, maxCompletionLength }) => divScalar(sum(losses), orOne(normaliser.rows) * maxCompletionLength!),
   /** Σ/rows: longer rows weigh more, as LUSPO's length-unbiased sequences ask for. */

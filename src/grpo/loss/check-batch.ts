@@ -86,8 +86,8 @@ function checkNormaliser(normaliser: Normaliser | undefined): void {
   if (normaliser === null || typeof normaliser !== 'object') {
     throw expected('normaliser', 'to be { rows, tokens } of the whole update', normaliser, 'count the rows and the counted tokens over all micro-batches');
   }
-  const { rows, tokens, entropyTokens, microBatches } = normaliser;
-  for (const [name, value] of Object.entries({ rows, tokens, entropyTokens, microBatches })) {
+  const { rows, tokens, entropyTokens, microBatches, microBatchTokens } = normaliser;
+  for (const [name, value] of Object.entries({ rows, tokens, entropyTokens, microBatches, microBatchTokens })) {
     if (value === undefined && name !== 'rows' && name !== 'tokens') continue;
     if (typeof value !== 'number' || !Number.isFinite(value) || value < 0 || (name === 'microBatches' && value === 0)) {
       throw expected(`normaliser.${name}`, 'to be a finite count of the whole update', value, 'count over all micro-batches');

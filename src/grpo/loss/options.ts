@@ -1,6 +1,6 @@
 /** The options of the loss: names, defaults, and the checks that need nothing but the options. */
 import { expected } from '../../errors.ts';
-import { editDistance, nearestName } from '../nearest-name.ts';
+import { editDistance, nearestName } from '../../text/nearest-name.ts';
 
 /** Names accepted by `lossType`. */
 export const lossTypes = ['grpo', 'dapo', 'bnpo', 'dr_grpo', 'cispo', 'sapo', 'luspo', 'vespo', 'gmpo'] as const;
