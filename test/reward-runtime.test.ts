@@ -197,7 +197,7 @@ test('`--isolate` runs the rewards of the command line by file in processes of t
   const reward = file('flagged', `export default ({ log }) => { log('pid', process.pid); return 1; };`);
   const { code, stderr } = await command(outputDir, ['--reward', reward, '--reward', 'length:5', '--isolate', '--max-steps', '1']);
   assert.equal(code, 0, stderr);
-  const config = JSON.parse(readFileSync(join(outputDir, 'config.json'), 'utf8')) as { rewards: { name: string; fn: { file: string } | string }[]; files: { path: string }[] };
-  assert.deepEqual(config.rewards.map(({ name, fn }) => [name, typeof fn === 'string' ? fn : fn.file]), [['flagged', reward], ['length', '[function length]']]);
+  const config = JSON.parse(readFileSync(join(outputDir, 'config.json'), 'utf8')) as { rewards: { name: string; fn: { file?: string } }[]; files: { path: string }[] };
+  assert.deepEqual(config.rewards.map(({ name, fn }) => [name, fn.file]), [['flagged', reward], ['length', undefined]]);
   assert.deepEqual(config.files.map(({ path }) => path), [reward]);
 });
