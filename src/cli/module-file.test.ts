@@ -3,6 +3,7 @@ import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { batch, batchFunction } from '../rewards/reward.ts';
 import type { RewardFunction } from '../rewards/reward.ts';
 import { loadDefault, loadRecipe, loadRewardFiles, rewardsFromFlags } from './module-file.ts';
 
@@ -51,6 +52,22 @@ test('reward files are replaced by their default export, other entries stay', as
   assert.equal(loaded.settings.fn(), 8);
   assert.equal(loaded.settings.weight, 2);
   assert.deepEqual(files, [file('arrow.ts'), file('waits.mjs')]);
+});
+
+test('an isolated reward keeps its path, made absolute, and is not loaded here', async () => {
+  const given = { own, said: { file: './throws.ts', isolate: true, processes: 2 }, byOption: 'throws.ts', not: { fn: './arrow.ts', isolate: false }, builtin: 'length:50' };
+  const { rewards, files } = await loadRewardFiles(given, folder, true, thisPackage);
+  const { said, byOption, not, ...rest } = rewards as Record<string, { fn: unknown }>;
+  assert.deepEqual([said, byOption], [{ fn: file('throws.ts'), isolate: true, processes: 2 }, { fn: file('throws.ts') }]);
+  assert.equal((not!.fn as () => number)(), 7);
+  assert.deepEqual(rest, { own, builtin: 'length:50' });
+  assert.deepEqual(files, [file('throws.ts'), file('throws.ts'), file('arrow.ts')]);
+});
+
+test('a file may hold a batch reward', async () => {
+  await writeFile(file('batch.ts'), `import { batch } from 'tsrl';\nexport default batch((samples) => samples.map(() => 1));\n`);
+  const { rewards } = await loadRewardFiles({ all: 'batch.ts' }, folder, false, async () => ({ batch }));
+  assert.ok(batchFunction((rewards as { all: unknown }).all));
 });
 
 test('in a list, a reward without a name takes that of its file', async () => {

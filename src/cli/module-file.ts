@@ -6,7 +6,7 @@ import type { GrpoOptions } from '../grpo/option-schema.ts';
 import { withPathsFrom } from '../grpo/recipe.ts';
 import { hasSettings } from '../rewards/reward-entry.ts';
 import { batchFunction, isModulePath } from '../rewards/reward.ts';
-import type { BatchReward, RewardEntry, RewardFunction, Rewards } from '../rewards/reward.ts';
+import type { BatchReward, RewardEntry, RewardFunction, Rewards, RewardSettings } from '../rewards/reward.ts';
 
 /** What `import … from 'tsrl'` gives inside a loaded file. */
 export type PackageExports = () => Promise<object>;
@@ -61,15 +61,16 @@ export async function loadRecipe(path: string, packageExports?: PackageExports):
 export async function loadRewardFiles(rewards: Rewards, folder: string, isolate: boolean, packageExports?: PackageExports): Promise<{ rewards: Rewards; files: string[] }> {
   const files: string[] = [];
   const replace = async (entry: RewardEntry): Promise<RewardEntry> => {
-    const { file, ...settings } = typeof entry === 'string' ? { fn: entry, file: undefined } : hasSettings(entry) ? entry : { fn: entry, file: undefined };
-    const text = settings.fn ?? file;
+    const settings: RewardSettings = hasSettings(entry) ? entry : { fn: entry };
+    const { fn, file, ...rest } = settings;
     // Both at once are refused by the check of the options.
-    if (typeof text !== 'string' || !(isModulePath(text) || file !== undefined) || (file !== undefined && settings.fn !== undefined)) return entry;
+    const text = fn === undefined ? file : file === undefined && typeof fn === 'string' && isModulePath(fn) ? fn : undefined;
+    if (typeof text !== 'string') return entry;
     const path = resolve(folder, text);
     files.push(path);
-    if (settings.isolate ?? isolate) return { ...settings, fn: path };
-    const fn = await loadReward(path, packageExports);
-    return typeof entry === 'string' ? fn : { ...settings, fn };
+    if (settings.isolate ?? isolate) return { ...rest, fn: path };
+    const loaded = await loadReward(path, packageExports);
+    return hasSettings(entry) ? { ...rest, fn: loaded } : loaded;
   };
   if (Array.isArray(rewards)) {
     return { rewards: await inTurn(rewards as readonly RewardEntry[], replace), files };

@@ -24,7 +24,7 @@ export function watchRun(run: Run, watched: WatchedRun, onFault: (reason: string
   const { weights, ...files } = modelToSave(run.policy, run.options.saveDtype);
   // Weights change in place, so what is lent is always the policy as it is. While rewards run nothing changes it.
   const { loan, takeBack } = lendTensors(weights.map(({ weight }) => weight));
-  const model: LentModel = { ...files, loan, tensorNames: weights.map(({ name }) => name) };
+  const model: LentModel = { ...files, loan, saved: weights.map(({ name, dtype }) => ({ name, dtype })) };
   const watchdog = new Watchdog({ run: watched, model, onFault });
   run.watch = watchdog;
   return {

@@ -130,24 +130,23 @@ export function savedBytes({ decoder }: LoadedModel, dtype: DType | null): numbe
 
 /** What a save of a model holds: the texts, and the weights under their names in the file. */
 export interface ModelToSave extends Omit<CheckpointToSave, 'tensors'> {
-  /** Type of the saved weights. */
-  dtype: DType;
-  weights: { name: string; weight: Tensor }[];
+  /** With the type that each is saved in. */
+  weights: { name: string; weight: Tensor; dtype: DType }[];
 }
 
 /** What `saveModel` writes. */
 export function modelToSave(model: LoadedModel, dtype: DType | null = null): ModelToSave {
   const { decoder, config, tokenizer } = model;
-  const saved = dtype ?? decoder.dtype;
-  const common = { dtype: saved, tokenizerFiles: tokenizer.files };
-  if (decoder.adapter) return { ...common, names: ADAPTER, config: adapterConfig(decoder.adapter), generationConfig: null, weights: adapterWeights(decoder) };
-  return { ...common, config: configOfType(config, saved), generationConfig: generationConfigToSave(model), weights: [...decoder.weights].map(([name, weight]) => ({ name, weight })) };
+  const { files: tokenizerFiles } = tokenizer;
+  const typed = (name: string, weight: Tensor) => ({ name, weight, dtype: dtype ?? decoder.dtype });
+  if (decoder.adapter) return { tokenizerFiles, names: ADAPTER, config: adapterConfig(decoder.adapter), generationConfig: null, weights: adapterWeights(decoder).map(({ name, weight }) => typed(name, weight)) };
+  return { tokenizerFiles, config: configOfType(config, dtype ?? decoder.dtype), generationConfig: generationConfigToSave(model), weights: [...decoder.weights].map(([name, weight]) => typed(name, weight)) };
 }
 
 /** Writes a Hugging Face folder (config, generation config with the stop ids, weights, tokenizer), or peft's for a model with an adapter. `dtype` null keeps the dtype in memory. */
 export async function saveModel(folder: string, model: LoadedModel, dtype: DType | null = null): Promise<void> {
-  const { weights, dtype: saved, ...files } = modelToSave(model, dtype);
-  await saveCheckpoint(folder, { ...files, tensors: weights.map(({ name, weight }) => ({ name, dtype: saved, shape: weight.shape, bytes: () => bytesOf(weight, saved) })) });
+  const { weights, ...files } = modelToSave(model, dtype);
+  await saveCheckpoint(folder, { ...files, tensors: weights.map(({ name, weight, dtype: saved }) => ({ name, dtype: saved, shape: weight.shape, bytes: () => bytesOf(weight, saved) })) });
 }
 
 /** Writes a model with an adapter as a whole model, weight by weight: no second network is made. */

@@ -19,8 +19,8 @@ export interface RewardFailure {
 }
 
 /**
- * Counts samples with a reward that failed or ran out of time, and stops the run when they are too many: their share of the last 100 samples
- * is above `maxRewardErrorRate` (judged from 20 samples on), or the first 20 all failed.
+ * Counts samples with a reward that failed or ran out of time, and stops the run when they are too many: their share of the
+ * last 100 samples is above `maxRewardErrorRate` (judged from 20 samples on), or the first 20 all failed.
  */
 export class RewardErrorMonitor {
   readonly #maxRate: number;

@@ -14,7 +14,7 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 /** What a save of two tensors holds besides them. */
 function described(loan: number): string {
-  return JSON.stringify({ loan, tensorNames: ['a', 'b'], dtype: 'float32', config: { model_type: 'llama' }, generationConfig: null, tokenizerFiles: { tokenizerJson: { x: 1 }, tokenizerConfig: {} } });
+  return JSON.stringify({ loan, saved: [{ name: 'a', dtype: 'float32' }, { name: 'b', dtype: 'bfloat16' }], config: { model_type: 'llama' }, generationConfig: null, tokenizerFiles: { tokenizerJson: { x: 1 }, tokenizerConfig: {} } });
 }
 
 test('lent tensors are saved as they are now, not as they were lent', async () => {
@@ -24,8 +24,9 @@ test('lent tensors are saved as they are now, not as they were lent', async () =
   scope(() => void ops.add_(a, tensor([10, 10, 10])));
   await rescueWeights(folder, 3, described(loan));
   const file = openSafetensors(join(folder, 'step-000003'));
-  const numbers = (name: string): number[] => [...new Float32Array(new Uint8Array(file.read(name).bytes).buffer)];
-  assert.deepEqual([numbers('a'), numbers('b'), file.info('b').shape], [[11, 12, 13], [4, 5, 6, 7], [2, 2]]);
+  // 4, 5, 6 and 7 in bfloat16: the upper halves of their float32.
+  const [numbers, halves] = [new Float32Array(new Uint8Array(file.read('a').bytes).buffer), new Uint16Array(new Uint8Array(file.read('b').bytes).buffer)];
+  assert.deepEqual([[...numbers], [...halves], file.info('b')], [[11, 12, 13], [0x4080, 0x40a0, 0x40c0, 0x40e0], { dtype: 'bfloat16', shape: [2, 2] }]);
   file.close();
   assert.equal(readFileSync(join(folder, 'step-000003', 'tokenizer.json'), 'utf8'), '{\n  "x": 1\n}\n');
   takeBack();

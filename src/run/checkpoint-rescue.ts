@@ -15,10 +15,8 @@ import { checkpointName, saveCheckpoint } from './checkpoints.ts';
 export interface LentModel extends Omit<CheckpointToSave, 'tensors'> {
   /** The key of the loan. */
   loan: number;
-  /** Names of the lent tensors, in their order. */
-  tensorNames: string[];
-  /** Type of the saved weights. */
-  dtype: DType;
+  /** Names of the lent tensors, in their order, and the types they are saved in. */
+  saved: { name: string; dtype: DType }[];
 }
 
 let loans = 0;
@@ -35,18 +33,20 @@ export function lendTensors(tensors: readonly Tensor[]): { loan: number; takeBac
 }
 
 /**
- * Writes the lent tensors as the checkpoint after `step` updates, unless there is one already or no update was made. The lender must be at rest.
+ * Writes the lent tensors as the checkpoint after `step` updates, unless there is one already or no update was made. The
+ * lender must be at rest.
  *
  * @param model JSON of a `LentModel`
  */
 export async function rescueWeights(checkpointsFolder: string, step: number, model: string): Promise<void> {
   if (step === 0 || existsSync(join(checkpointsFolder, checkpointName(step)))) return;
-  const { loan, tensorNames, dtype, ...files } = JSON.parse(model) as LentModel;
+  const { loan, saved, ...files } = JSON.parse(model) as LentModel;
   const handles = native().borrow(loan);
-  if (handles.length !== tensorNames.length) throw new TsrlError(`Expected ${tensorNames.length} lent tensors, got ${handles.length}; they were taken back.`);
+  if (handles.length !== saved.length) throw new TsrlError(`Expected ${saved.length} lent tensors, got ${handles.length}; they were taken back.`);
   const tensors = handles.map((handle, i) => {
     const tensor = new Tensor(handle);
-    return { name: tensorNames[i]!, dtype, shape: tensor.shape, bytes: () => scope(() => ops.to(tensor, dtype).toBytes()) };
+    const { name, dtype } = saved[i]!;
+    return { name, dtype, shape: tensor.shape, bytes: () => scope(() => ops.to(tensor, dtype).toBytes()) };
   });
   await saveCheckpoint(checkpointsFolder, step, (folder) => writeWeights(folder, { ...files, tensors }));
 }
