@@ -114,10 +114,12 @@ function shared(text: string): SharedArrayBuffer {
 }
 
 function startThread(workerData: WatchdogData): Worker {
+  // It makes little garbage, and need not hold megabytes of it.
+  const options = { workerData, execArgv: [], resourceLimits: { maxYoungGenerationSizeMb: 1 } };
   const here = import.meta.url;
   const program = new URL(`./watchdog-thread${extname(here)}`, here);
-  if (extname(here) === '.js') return new Worker(program, { workerData, execArgv: [] });
+  if (extname(here) === '.js') return new Worker(program, options);
   // From its sources: Node 20 gives a thread no loader for TypeScript.
   const load = `import(${JSON.stringify(import.meta.resolve('jiti'))}).then(({ createJiti }) => createJiti(${JSON.stringify(here)}).import(${JSON.stringify(fileURLToPath(program))}))`;
-  return new Worker(load, { eval: true, workerData, execArgv: [] });
+  return new Worker(load, { ...options, eval: true });
 }
