@@ -50,7 +50,7 @@ test('a finished run: config, metrics, samples, checkpoints, final model, state'
   assert.equal(config.runName, 'toy');
   assert.equal(config.epsilon, 0.2, 'defaults are written out');
   assert.equal(config.totalSteps, 5);
-  assert.deepEqual(Object.keys(config.plan as object).sort(), ['checkpoint', 'limit', 'slots']);
+  assert.deepEqual(Object.keys(config.plan as object).sort(), ['checkpoint', 'decodingCopies', 'limit', 'slots']);
   assert.match(JSON.stringify(config.rewards), /letter/);
 
   const metrics = lines(run, 'metrics.jsonl');

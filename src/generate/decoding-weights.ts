@@ -26,9 +26,13 @@ export interface DecodingWeights {
 /** Rows that the reordering is tuned for: about as many as decode together. */
 const tunedRows = 16;
 
-/** Packs where that pays (CPU, float32), else multiplies with the plain weights. */
-export async function decodingWeights(decoder: Decoder): Promise<DecodingWeights> {
-  if (decoder.device !== 'cpu' || decoder.dtype !== 'float32') {
+/**
+ * Packs where that pays (CPU, float32), else multiplies with the plain weights.
+ *
+ * @param mayCopy false where memory does not allow copies of the weights
+ */
+export async function decodingWeights(decoder: Decoder, mayCopy = true): Promise<DecodingWeights> {
+  if (!mayCopy || decoder.device !== 'cpu' || decoder.dtype !== 'float32') {
     return {
       layers: decoder.layers.map((layer) => plainProjections(layer, decoder.config)),
       head: (hidden) => headLogits(decoder, hidden),

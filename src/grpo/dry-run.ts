@@ -38,7 +38,7 @@ export async function dryRun(input: GrpoOptions, { stream = process.stderr }: Ru
   try {
     const prompt = await firstPrompt(run);
     const scoring = new RoundScoring({ specs: options.rewards, timeoutMs: options.rewardTimeoutMs, slots: run.slots, pools: run.pools, monitor: run.monitor, step: 1, progress: 0 });
-    const groups = await rollout(run.policy, [prompt], { ...options, slots: run.plan.slots }, 0, { onGroup: (group, p) => scoring.add(group, p) });
+    const groups = await rollout(run.policy, [prompt], { ...options, ...run.plan }, 0, { onGroup: (group, p) => scoring.add(group, p) });
     const scored = await scoring.finish(groups);
     assignAdvantages(groups, scored.failed, { ...options, klPlacement: 'loss' });
     const group = groups[0]!;
@@ -61,6 +61,7 @@ export async function dryRun(input: GrpoOptions, { stream = process.stderr }: Ru
     };
   } finally {
     freeRun(run);
+    await run.rounds.close();
   }
 }
 

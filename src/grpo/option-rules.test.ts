@@ -20,7 +20,7 @@ const refused: Record<keyof typeof refusals, [bad: Record<string, unknown>, blam
   bnpoNeedsItsSplit: [{ lossType: 'bnpo' }, 'microBatch', { lossType: 'bnpo', microBatch: { rows: 4 } }],
   completionLengthsInOrder: [{ minCompletionLength: 9, maxCompletionLength: 8 }, 'minCompletionLength', { minCompletionLength: 8, maxCompletionLength: 8 }],
   runHasAnEnd: [{ numTrainEpochs: null }, 'maxSteps', { numTrainEpochs: null, maxSteps: 5 }],
-  endlessNeedsMaxSteps: [{ dataset: endless() }, 'maxSteps', { dataset: endless(), maxSteps: 5 }],
+  endlessNeedsMaxSteps: [{ dataset: { mixture: [{ dataset: endless(), weight: 1 }, { dataset: 'a.jsonl', weight: 1 }] } }, 'maxSteps', { dataset: { path: 'a.jsonl', streaming: true }, maxSteps: 5 }],
   keptCheckpointsAreMade: [{ saveTotalLimit: 2 }, 'saveSteps', { saveTotalLimit: 2, saveSteps: 10 }],
   loadedModelIsPlaced: [{ model: {}, dtype: 'float32' }, 'dtype', { model: {} }],
   iterationsSetTheLength: [{ iterations: 2, numTrainEpochs: 3, beta: 0.1 }, 'numTrainEpochs', { iterations: 2, beta: 0.1 }],

@@ -8,7 +8,7 @@ import type { ScheduleSettings } from '../training/schedule.ts';
 import { nearestName } from '../text/nearest-name.ts';
 import { schemaDefault } from './option-schema.ts';
 import type { ValidOptions } from './option-schema.ts';
-import { callbackNames, isAsyncIterable } from './option-types.ts';
+import { callbackNames, isStreamed } from './option-types.ts';
 
 /** A combination that cannot run: the error, or null. */
 export type Refusal = (options: ValidOptions) => InputError | null;
@@ -59,8 +59,8 @@ export const refusals = {
       : null,
 
   endlessNeedsMaxSteps: ({ dataset, maxSteps }) =>
-    maxSteps === null && typeof dataset === 'object' && isAsyncIterable(dataset)
-      ? expected('maxSteps', 'to be set when `dataset` is an async iterable', null, 'its end is not known; say how many updates to make')
+    maxSteps === null && isStreamed(dataset)
+      ? expected('maxSteps', 'to be set when `dataset` is an async iterable or streamed', null, 'its end is not known; say how many updates to make')
       : null,
 
   keptCheckpointsAreMade: ({ saveTotalLimit, saveSteps }) =>

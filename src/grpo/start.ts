@@ -6,16 +6,17 @@ import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { createRounds, createStreamRounds } from '../data/stream.ts';
 import type { Rounds } from '../data/stream.ts';
-import { loadDataset, requireColumn } from '../data/source.ts';
+import { requireColumn } from '../data/shape.ts';
+import { loadDataset } from '../data/source.ts';
 import type { DatasetInput } from '../data/source.ts';
 import { expected, InputError } from '../errors.ts';
 import { copyDecoder } from '../model/copies.ts';
 import { disposeDecoder, parameterCount, trainedCount } from '../model/decoder.ts';
 import type { Decoder } from '../model/decoder.ts';
 import { decoderConfig } from '../model/families.ts';
-import type { DecoderConfig } from '../model/decoder-config.ts';
+import type { AttentionKernel } from '../model/attention.ts';
 import { bytesPerNumber, chooseDevice, chooseDType, disposeModel, openModel, readModel } from '../model/load.ts';
-import type { LoadedModel, OpenedModel } from '../model/load.ts';
+import type { DescribedModel, LoadedModel, OpenedModel } from '../model/load.ts';
 import { adaptDecoder, adapterShapes, createAdapter } from '../model/lora.ts';
 import type { LoraSettings } from '../model/lora.ts';
 import { RewardErrorMonitor } from '../rewards/error-rate.ts';
@@ -30,21 +31,22 @@ import type { Tokenizer } from '../text/tokenizer.ts';
 import { optimizers } from '../training/optimizers/make-optimizer.ts';
 import type { OptimizerName } from '../training/optimizers/make-optimizer.ts';
 import type { Optimizer } from '../training/optimizers/optimizer.ts';
-import { activationBytesPerToken, automaticTokenBudget } from '../training/pack.ts';
 import type { MicroBatchLimit } from '../training/pack.ts';
 import { scheduleOf } from '../training/schedule.ts';
 import type { Schedule } from '../training/schedule.ts';
 import { elementCount } from '../weights/dtype.ts';
+import { choosePlan } from './choose-plan.ts';
+import type { EstimatedPlan } from './choose-plan.ts';
+import type { RunSizes } from './memory-estimate.ts';
 import { planText } from './memory-limit.ts';
+import { gigabytes } from './memory-size.ts';
 import type { ResolvedOptions } from './options.ts';
 import { promptLimit, surveyPrompts } from './prompts.ts';
 import type { PromptSettings, PromptSurvey } from './prompts.ts';
+import { kernelOf, memoryLimit, runSizes } from './run-sizes.ts';
 
-/** What is known and checked before the weights are read. */
-export interface Prepared {
-  options: ResolvedOptions;
-  /** A model that is still to be read, or one that the caller brought. */
-  model: { opened: OpenedModel } | { loaded: LoadedModel };
+/** What dataset, tokenizer and options make of a run. */
+export interface Outline {
   tokenizer: Tokenizer;
   rounds: Rounds;
   /** Optimizer updates of the whole run. */
@@ -58,8 +60,19 @@ export interface Prepared {
   prompts: PromptSettings;
   /** null for a dataset whose rows come one by one. */
   survey: PromptSurvey | null;
-  /** The processes of the isolated rewards, started while the weights are read. */
+  /** What its memory depends on. */
+  sizes: RunSizes;
+}
+
+/** What is known and checked before the weights are read. */
+export interface Prepared extends Outline {
+  options: ResolvedOptions;
+  /** A model that is still to be read, or one that the caller brought. */
+  model: { opened: OpenedModel } | { loaded: LoadedModel };
+  /** The processes of the isolated rewards, started before the weights are read. */
   pools: Pools;
+  /** The plan that the run begins with, and the peak that is estimated for it. */
+  planned: EstimatedPlan;
 }
 
 /** What was chosen from the machine; recorded at start, so that a rerun does the same, and made smaller only when memory ends. */
@@ -67,6 +80,8 @@ export interface Plan {
   limit: MicroBatchLimit;
   checkpoint: boolean;
   slots: number;
+  /** Whether decoding has copies of the weights in its own order, which are faster. */
+  decodingCopies: boolean;
 }
 
 /** All that the loop works with. */
@@ -82,43 +97,70 @@ export interface Run extends Prepared {
   watch?: CallWatch;
 }
 
-/** Checks everything that can be checked without weights. */
+/** What a run must know of its model before the weights are there. */
+export type ModelOfRun = DescribedModel & { attention: AttentionKernel };
+
+/** Checks everything that can be checked without weights, and plans for the memory there is. */
 export async function prepare(options: ResolvedOptions, onMessage: (line: string) => void): Promise<Prepared> {
+  const dataset = await openDataset(options, onMessage);
+  const model: Prepared['model'] = isLoaded(options.model)
+    ? { loaded: options.model }
+    : { opened: await openModel(options.model as string, { cacheDir: options.cacheDir, onMessage }) };
+  try {
+    const outline = await outlineRun(options, dataset, described(model, options));
+    const planned = choosePlan(outline.sizes, options, memoryLimit(options));
+    return { options, model, ...outline, planned, pools: await openPools(options.rewards) };
+  } catch (error) {
+    if ('opened' in model) model.opened.checkpoint.close();
+    throw error;
+  }
+}
+
+/** The dataset, after what options alone can have wrong. */
+export async function openDataset(options: ResolvedOptions, onMessage: (line: string) => void): Promise<Awaited<ReturnType<typeof loadDataset>>> {
   chooseDevice(options.device);
   assertParts(options);
   if (chooseDType(options.dtype).dtype !== 'float32') {
     throw expected('dtype', "to be 'auto' or 'float32' for training", options.dtype, 'other types are not part of this version yet');
   }
-  const dataset = await loadDataset(options.dataset as DatasetInput);
+  const dataset = await loadDataset(options.dataset as DatasetInput, { cacheDir: options.cacheDir, onMessage });
   if (dataset.kind === 'rows' && typeof options.prompt === 'string') requireColumn(dataset.rows, options.prompt);
-  const model: Prepared['model'] = isLoaded(options.model)
-    ? { loaded: options.model }
-    : { opened: await openModel(options.model as string, { cacheDir: options.cacheDir, onMessage }) };
-  try {
-    const own = 'loaded' in model ? model.loaded : model.opened;
-    const tokenizer = (options.tokenizer as Tokenizer | null) ?? own.tokenizer;
-    const config = 'loaded' in model ? model.loaded.decoder.config : decoderConfig(model.opened.checkpoint.config);
-    checkAdapter(own, config, options);
-    const prompts: PromptSettings = { ...options, tokenizer, limit: promptLimit(options, config.contextLength) };
-    const survey = dataset.kind === 'rows' ? await surveyPrompts(dataset.rows, prompts) : null;
-    const roundSize = options.promptsPerStep * options.stepsPerGeneration;
-    const rounds =
-      dataset.kind === 'rows'
-        ? createRounds(survey!.rows, { roundSize, seed: options.seed, shuffle: options.shuffleDataset, epochs: epochsOf(options) })
-        : createStreamRounds(dataset.rows, { roundSize });
-    const { iterations, stepsPerIteration } = options;
-    const fromData = rounds.totalRounds * options.stepsPerGeneration * options.numIterations;
-    const planned = stepsPerIteration === null ? fromData : iterations * stepsPerIteration;
-    const totalSteps = Math.min(options.maxSteps ?? Infinity, planned);
-    const iterationSteps = iterations === 1 ? Infinity : (stepsPerIteration ?? Math.floor(planned / iterations));
-    const scheduled = Math.min(totalSteps, iterationSteps);
-    const schedule = scheduleOf(options.lrSchedulerType, { ...options, warmupSteps: warmupSteps(options, scheduled), totalSteps: scheduled });
-    const pools = await openPools(options.rewards);
-    return { options, model, tokenizer, rounds, totalSteps, roundSize, iterationSteps, schedule, prompts, survey, pools };
-  } catch (error) {
-    if ('opened' in model) model.opened.checkpoint.close();
-    throw error;
+  return dataset;
+}
+
+function described(model: Prepared['model'], { attention }: ResolvedOptions): ModelOfRun {
+  if ('opened' in model) {
+    const { checkpoint, adapter, tokenizer } = model.opened;
+    return { config: decoderConfig(checkpoint.config), tokenizer, adapter: adapter?.settings ?? null, attention: kernelOf(attention) };
   }
+  return modelInMemory(model.loaded);
+}
+
+/** What a run must know of a model that the caller brought. */
+export function modelInMemory({ decoder, tokenizer }: LoadedModel): ModelOfRun {
+  return { config: decoder.config, tokenizer, adapter: decoder.adapter?.settings ?? null, attention: decoder.attention };
+}
+
+/** Reads the prompts, and says how long a run is and what its memory depends on. */
+export async function outlineRun(options: ResolvedOptions, dataset: Awaited<ReturnType<typeof loadDataset>>, model: ModelOfRun): Promise<Outline> {
+  const tokenizer = (options.tokenizer as Tokenizer | null) ?? model.tokenizer;
+  checkAdapter(model, options);
+  const prompts: PromptSettings = { ...options, tokenizer, limit: promptLimit(options, model.config.contextLength) };
+  const survey = dataset.kind === 'rows' ? await surveyPrompts(dataset.rows, prompts) : null;
+  const roundSize = options.promptsPerStep * options.stepsPerGeneration;
+  const rounds =
+    dataset.kind === 'rows'
+      ? createRounds(survey!.rows, { roundSize, seed: options.seed, shuffle: options.shuffleDataset, epochs: epochsOf(options) })
+      : createStreamRounds(dataset, { roundSize, seed: options.seed, shuffle: options.shuffleDataset, epochs: epochsOf(options) });
+  const { iterations, stepsPerIteration } = options;
+  const fromData = rounds.totalRounds * options.stepsPerGeneration * options.numIterations;
+  const planned = stepsPerIteration === null ? fromData : iterations * stepsPerIteration;
+  const totalSteps = Math.min(options.maxSteps ?? Infinity, planned);
+  const iterationSteps = iterations === 1 ? Infinity : (stepsPerIteration ?? Math.floor(planned / iterations));
+  const scheduled = Math.min(totalSteps, iterationSteps);
+  const schedule = scheduleOf(options.lrSchedulerType, { ...options, warmupSteps: warmupSteps(options, scheduled), totalSteps: scheduled });
+  const sizes = runSizes(options, model, longestPrompt(survey, prompts));
+  return { tokenizer, rounds, totalSteps, roundSize, iterationSteps, schedule, prompts, survey, sizes };
 }
 
 /** Lets go of what `prepare` holds, for a run that does not start. */
@@ -138,7 +180,7 @@ export async function start(prepared: Prepared, onMessage: (line: string) => voi
 }
 
 async function makeRun(prepared: Prepared, onMessage: (line: string) => void): Promise<Run> {
-  const { options, model, tokenizer } = prepared;
+  const { options, model, tokenizer, planned } = prepared;
   native().setThreads(options.threads ?? availableParallelism());
   const read = 'loaded' in model ? model.loaded : await readModel(model.opened, { dtype: options.dtype, attention: options.attention, onMessage });
   const { lora } = options;
@@ -146,16 +188,15 @@ async function makeRun(prepared: Prepared, onMessage: (line: string) => void): P
   const policy: LoadedModel = { ...read, decoder, tokenizer };
   for (const weight of decoder.trained.values()) weight.requiresGrad_();
   const optimizer = makeOptimizer(decoder, options);
-  const plan = choosePlan(decoder, options, longestPrompt(prepared));
   const [trained, all] = [trainedCount(decoder), parameterCount(decoder)];
   onMessage(`training ${trained.toLocaleString('en-US')} of ${all.toLocaleString('en-US')} parameters (${((100 * trained) / all).toPrecision(3)}%)`);
-  onMessage(`planned: ${planText(plan)}`);
+  onMessage(`planned: ${planText(planned.plan)}; about ${gigabytes(planned.peak)} at the peak${options.maxMemory === null ? '' : ', to stay below `maxMemory`'}`);
   return {
     ...prepared,
     policy,
     reference: options.beta === 0 ? null : referenceOf(decoder, options),
     optimizer,
-    plan,
+    plan: planned.plan,
     slots: new Slots(options.rewardConcurrency),
     monitor: new RewardErrorMonitor(options.maxRewardErrorRate),
   };
@@ -169,8 +210,8 @@ function referenceOf(decoder: Decoder, { lora, iterations }: ResolvedOptions): D
 
 /** Frees what `start` made. A caller's own model goes on as it came: without gradients, and without this run's adapter. */
 export function freeRun({ optimizer, reference, model, policy, options, pools }: Run): void {
-  const { decoder } = policy;
   closePools(pools);
+  const { decoder } = policy;
   optimizer.dispose();
   if (reference && reference !== decoder.adapter?.base) disposeDecoder(reference);
   if ('opened' in model) return disposeModel(policy);
@@ -209,7 +250,8 @@ export function defaultFolder(recipePath: string | undefined, now: Date): string
   return join('runs', `${name}-${stamp}`);
 }
 
-function isLoaded(model: unknown): model is LoadedModel {
+/** Whether `model` is one that the caller brought, and not a reference. */
+export function isLoaded(model: unknown): model is LoadedModel {
   if (typeof model !== 'object' || model === null) return false;
   if ('decoder' in model && 'tokenizer' in model) return true;
   throw new InputError('Expected `model` to be a model reference or what loadModel() returned, got another object; pass one of the two.', { name: 'model' });
@@ -237,30 +279,13 @@ function warmupSteps({ warmupSteps: steps, warmupRatio }: ResolvedOptions, total
   return Math.ceil(warmupRatio * totalSteps);
 }
 
-/** Tokens of the longest prompt, or what it may have at most where they are not known before. */
-function longestPrompt({ survey, prompts }: Prepared): number {
-  return survey ? survey.lengths.reduce((most, length) => Math.max(most, length), 0) : prompts.limit;
-}
+/** Prompts that come one by one are taken to be no longer than this, where `maxPromptLength` does not say. */
+const unknownPrompt = 1024;
 
-function choosePlan(decoder: Decoder, options: ResolvedOptions, promptTokens: number): Plan {
-  const { config } = decoder;
-  const bytes = bytesPerNumber('float32');
-  const checkpoint = options.gradientCheckpointing === true;
-  // Of what is trained: gradients and a frozen reference; of all weights: the packed ones of decoding. The memory of a named
-  // optimizer is taken by now; the caller's own may take as much as AdamW's at its first step.
-  const copies = 1 + (options.beta === 0 ? 0 : 1) + (typeof options.optim === 'string' ? 0 : 2);
-  const available = process.availableMemory() - (trainedCount(decoder) * copies + parameterCount(decoder)) * bytes;
-  const rowBytes = config.layers * 2 * config.keyValueHeads * config.headDim * options.maxCompletionLength * bytes;
-  const wanted = options.numGenerations * options.promptsPerStep * options.stepsPerGeneration;
-  const automatic = Math.max(1, Math.min(32, wanted, Math.floor((0.25 * available) / rowBytes)));
-  const budget = () => automaticTokenBudget(config, bytes, available, checkpoint, promptTokens + options.numGenerations * options.maxCompletionLength);
-  // A row that exceeds the budget alone is where recomputing pays.
-  const needsCheckpoint = options.gradientCheckpointing === 'auto' && options.maxCompletionLength * activationBytesPerToken(config, bytes, false) > 0.4 * available;
-  return {
-    limit: options.microBatch === 'auto' ? { tokens: budget() } : options.microBatch,
-    checkpoint: checkpoint || needsCheckpoint,
-    slots: options.maxConcurrentRollouts === 'auto' ? automatic : options.maxConcurrentRollouts,
-  };
+/** Tokens of the longest prompt, or of what is to be expected. */
+function longestPrompt(survey: PromptSurvey | null, { limit, maxPromptLength }: PromptSettings): number {
+  if (survey) return survey.lengths.reduce((most, length) => Math.max(most, length), 0);
+  return maxPromptLength ?? Math.min(limit, unknownPrompt);
 }
 
 /** The optimizer of a run, or the caller's own. */
@@ -273,8 +298,7 @@ export function makeOptimizer(decoder: Decoder, options: ResolvedOptions): Optim
 }
 
 /** An adapter that cannot be made, or not be trained so, is refused before the weights are read. */
-function checkAdapter(model: LoadedModel | OpenedModel, config: DecoderConfig, { lora, syncRefModel }: ResolvedOptions): void {
-  const adapter = 'decoder' in model ? model.decoder.adapter : model.adapter;
+function checkAdapter({ adapter, config }: ModelOfRun, { lora, syncRefModel }: ResolvedOptions): void {
   if (adapter && lora) throw expected('lora', 'to be left out for a model that has an adapter, which is trained on', lora, 'remove it, or merge the adapter first');
   if (adapter && syncRefModel) throw expected('syncRefModel', 'to be false for a model with an adapter', true, 'a mixture of the factors of two adapters is no mixture of the adapters; leave it out');
   if (lora) adapterShapes(config, lora);

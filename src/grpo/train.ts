@@ -74,9 +74,9 @@ export async function* train(run: Run, signal: AbortSignal, onPhase: PhaseListen
       const drawn = await rows.draw(count);
       const prompts = drawn.map(({ row, index }) => readPrompt(row, run.survey?.positions[index] ?? index, run.prompts)).filter((prompt) => prompt !== null);
       const sampling = samplings++;
-      const sampleOnce = async ({ slots }: Plan) => {
+      const sampleOnce = async ({ slots, decodingCopies }: Plan) => {
         const scoring = scoringOf(run, step, signal);
-        const groups = await rollout(policy, prompts, { ...options, slots }, sampling, { onGroup: (group, p) => scoring.add(group, p), signal });
+        const groups = await rollout(policy, prompts, { ...options, slots, decodingCopies }, sampling, { onGroup: (group, p) => scoring.add(group, p), signal });
         return { groups, scoring };
       };
       const { groups, scoring } = await clock.time('rollout', () => memory.rollout(sampleOnce));

@@ -194,7 +194,7 @@ class Trainer implements GrpoTrainer {
     this.#warnAboutPrompts(prepared);
     const isolated = this.options.rewards.flatMap(({ fn }) => (isIsolated(fn) ? [fn.file] : []));
     const files = [this.#context.recipePath, ...(this.#context.rewardFiles ?? []), ...isolated].filter((file) => file !== undefined);
-    await this.#folder.writeConfig({ ...this.options, outputDir: this.runFolder, runName: this.options.runName ?? basename(this.runFolder), totalSteps, plan: run.plan }, [...new Set(files)]);
+    await this.#folder.writeConfig({ ...this.options, outputDir: this.runFolder, runName: this.options.runName ?? basename(this.runFolder), totalSteps, plan: run.plan, estimatedPeakBytes: run.planned.peak }, [...new Set(files)]);
     return run;
   }
 
@@ -299,7 +299,7 @@ class Trainer implements GrpoTrainer {
     } finally {
       await this.#watch?.close();
       await this.#folder?.close();
-      this.#free();
+      await this.#free();
     }
     // The caller is already throwing `failure`.
     if (error !== failure) throw error;
@@ -318,12 +318,13 @@ class Trainer implements GrpoTrainer {
     await this.#call('onTrainEnd', {});
   }
 
-  #free(): void {
+  async #free(): Promise<void> {
     this.#profile?.ops.stop();
     const run = this.#run;
     if (!run) return;
     this.#run = null;
     freeRun(run);
+    await run.rounds.close();
   }
 
   #warnAboutPrompts({ survey, prompts, tokenizer }: Prepared): void {

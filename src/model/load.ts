@@ -5,7 +5,7 @@ import { Tokenizer } from '../text/tokenizer.ts';
 import type { DType, Tensor } from '../tensor/tensor.ts';
 import * as ops from '../tensor/ops.ts';
 import { scope } from '../tensor/scope.ts';
-import { openCheckpoint } from '../weights/checkpoint.ts';
+import { openCheckpoint, readDescription } from '../weights/checkpoint.ts';
 import type { Checkpoint } from '../weights/checkpoint.ts';
 import { resolveModel } from '../weights/reference.ts';
 import { ADAPTER, holdsWeights } from '../weights/safetensors.ts';
@@ -16,9 +16,11 @@ import type { OpenedAdapter } from './adapter-files.ts';
 import type { AttentionKernel } from './attention.ts';
 import type { Decoder } from './decoder.ts';
 import { disposeDecoder, readDecoder, trainedCount } from './decoder.ts';
+import type { DecoderConfig } from './decoder-config.ts';
 import { decoderConfig } from './families.ts';
 import { adaptDecoder, adapterShapes } from './lora.ts';
 import { mergedConfig, mergedWeight, weightsToMerge } from './merge.ts';
+import type { LoraSettings } from './lora.ts';
 import type { MergeConsent } from './merge.ts';
 
 /** A network with everything that belongs to it. */
@@ -73,6 +75,23 @@ export async function openModel(reference: string, { cacheDir, base = null, onMe
     checkpoint.close();
     throw error;
   }
+}
+
+/** What is known of a model whose weights need not be there. */
+export interface DescribedModel {
+  config: DecoderConfig;
+  tokenizer: Tokenizer;
+  /** What adapts it; null where nothing does. */
+  adapter: LoraSettings | null;
+}
+
+/** Reads config and tokenizer of a model: of a folder its small files, of a GGUF file its header. From the Hub no weights are fetched. */
+export async function describeModel(reference: string, { cacheDir, onMessage }: Pick<LoadOptions, 'cacheDir' | 'onMessage'> = {}): Promise<DescribedModel> {
+  const resolve = (name: string) => resolveModel(name, { weights: false, ...(cacheDir ? { cacheDir } : {}), ...(onMessage ? { onMessage } : {}) });
+  const named = await resolve(reference);
+  const adapter = named.kind === 'gguf' || holdsWeights(named.path) ? null : openAdapter(named.path);
+  const description = readDescription(adapter ? await resolve(baseOf(adapter, null)) : named);
+  return { config: decoderConfig(description.config), tokenizer: new Tokenizer(description.tokenizerFiles()), adapter: adapter?.settings ?? null };
 }
 
 /** Reads the weights of an opened model and closes its files. */

@@ -8,6 +8,7 @@ import * as ops from '../tensor/ops.ts';
 import { keep, scope } from '../tensor/scope.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { capped } from './attention.ts';
+import type { DecoderConfig } from './decoder-config.ts';
 import type { Decoder } from './decoder.ts';
 import { gradientOf } from './packed-pass.ts';
 
@@ -80,8 +81,8 @@ export interface TokenGradients {
 const partBytes = 64e6;
 
 /** Rows of hidden states that go through the head and back in one piece, their logits computed once. */
-export function headRows({ config }: Decoder): number {
-  return Math.max(headChunk, Math.floor(partBytes / (4 * config.vocabSize)));
+export function headRowsOf({ vocabSize }: Pick<DecoderConfig, 'vocabSize'>): number {
+  return Math.max(headChunk, Math.floor(partBytes / (4 * vocabSize)));
 }
 
 /** Where a walk through the head and back stands: which part it is, and what came out of it. */
@@ -104,7 +105,7 @@ export async function headGradient(
   temperature: number,
   parts: readonly number[],
   differentiate: DifferentiatePart,
-  { rows = headRows(decoder), chunk = headChunk } = {},
+  { rows = headRowsOf(decoder.config), chunk = headChunk } = {},
 ): Promise<Tensor> {
   const gradHidden = keep(noGrad(() => ops.empty(hidden.shape, hidden.dtype)));
   let start = 0;
@@ -175,7 +176,10 @@ async function twoPasses(decoder: Decoder, x: Tensor, targets: Tensor, temperatu
 }
 
 function addHeadGradient({ head }: Decoder, gradLogits: Tensor, rows: Tensor): void {
-  if (head.requiresGrad) ops.addmm_(gradientOf(head), ops.transpose(gradLogits, 0, 1), rows);
+  if (!head.requiresGrad) return;
+  const sum = gradientOf(head);
+  if (ops.isFused(sum)) ops.addTransposedProduct_(sum, gradLogits, rows);
+  else ops.addmm_(sum, ops.transpose(gradLogits, 0, 1), rows);
 }
 
 /** Log-probabilities of all tokens, and the logits as well where a soft cap needs them on the way back. [n, V] */

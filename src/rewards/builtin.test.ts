@@ -47,7 +47,7 @@ const refused: [text: string, message: RegExp][] = [
   ['cosinescaled:512', /write `cosineScaled:MAX_LEN:CHECK\[:COLUMN\]` with/],
   ['jsonshema', /write `jsonSchema:schema=…` with/],
   ['thinkformat', /write `thinkFormat`\./],
-  ['zzzzzzzzzzzzzzzz', /use one of length, lengthBounds, .*countdown, or a file/],
+  ['zzzzzzzzzzzzzzzz', /use one of length, lengthBounds, .*countdown, task, or a file/],
   ['toString', /built-in reward/],
   ['__proto__', /built-in reward/],
   ['', /built-in reward/],

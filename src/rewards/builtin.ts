@@ -24,6 +24,7 @@ import { parametersFromText, usage } from './reward-text.ts';
 import type { BatchReward, RewardFunction } from './reward.ts';
 import { softOverlongPunishment } from './soft-overlong-punishment.ts';
 import { tagCount } from './tag-count.ts';
+import { task } from './task.ts';
 import { thinkFormat } from './think-format.ts';
 
 /** Every built-in reward under its name: `rewards.length({ target: 50 })`. */
@@ -49,6 +50,7 @@ export const rewards = {
   consistent,
   jsonSchema,
   countdown,
+  task,
 } as const;
 
 /** A built-in as text calls it: with parameters that nothing has checked yet. */

@@ -168,6 +168,9 @@ export const scatterAdd_ = op<(x: Tensor, axis: number, index: Tensor, source: T
 /** x ← x + a·b for matrices, without a temporary. */
 export const addmm_ = op<(x: Tensor, a: Tensor, b: Tensor) => Tensor>('aten::addmm_');
 
+/** c ← c + aᵀ·b for matrices that `isFused` takes, c in one piece; without a derivative (native/transposed_product.cc). */
+export const addTransposedProduct_ = op<(c: Tensor, a: Tensor, b: Tensor) => Tensor>('tsrl::add_transposed_product_');
+
 /** One AdamW step over lists of tensors (decoupled weight decay, Loshchilov & Hutter 2019); updates all lists in place. */
 export const fusedAdamW_ = (
   parameters: readonly Tensor[],
