@@ -63,6 +63,9 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   add("describe", tsrl::describe);
   add("releaseAll", tsrl::release_all);
   add("handleCount", tsrl::handle_count);
+  add("lend", tsrl::lend);
+  add("borrow", tsrl::borrow);
+  add("leave", tsrl::leave);
   add("backward", tsrl::backward);
   add("gradients", tsrl::gradients);
   add("getGrad", tsrl::get_grad);

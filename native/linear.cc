@@ -57,7 +57,7 @@ struct Linear : torch::autograd::Function<Linear> {
     if (context->needs_input_grad(0)) result[0] = product(dy, saved[1].t(), {});
     if (context->needs_input_grad(1)) {
       // The rows of both lie side by side: no copy of dyᵀ, as oneDNN would want.
-      result[1] = pays(dy.t(), saved[0].t()) ? transposed_product(dy, saved[0]) : at::linear(dy.t(), saved[0].t());
+      result[1] = pays(dy.t(), saved[0].t(), 1) ? transposed_product(dy, saved[0]) : at::linear(dy.t(), saved[0].t());
     }
     if (context->saved_data["bias"].toBool() && context->needs_input_grad(2)) result[2] = dy.sum(0);
     return result;

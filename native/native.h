@@ -55,6 +55,10 @@ Napi::Value describe(const Napi::CallbackInfo& info);
 Napi::Value release_all(const Napi::CallbackInfo& info);
 Napi::Value handle_count(const Napi::CallbackInfo& info);
 
+Napi::Value lend(const Napi::CallbackInfo& info);
+Napi::Value borrow(const Napi::CallbackInfo& info);
+Napi::Value leave(const Napi::CallbackInfo& info);
+
 Napi::Value backward(const Napi::CallbackInfo& info);
 Napi::Value gradients(const Napi::CallbackInfo& info);
 Napi::Value get_grad(const Napi::CallbackInfo& info);

@@ -32,6 +32,7 @@ const rooms: Readonly<Record<string, Room>> = {
   push: { uses: ['grpo', 'run', 'weights', 'errors'] },
   'language-model': { uses: ['push', 'generate', 'training', 'model', 'weights', 'tensor', 'text', 'errors'] },
   index: { uses: ['language-model', 'push', 'grpo', 'generate', 'training', 'rewards', 'run', 'data', 'model', 'weights', 'tensor', 'text', 'errors'] },
+  'reward-program': { uses: ['cli', 'rewards', 'errors'] },
   cli: { uses: ['index', 'language-model', 'push', 'grpo', 'generate', 'training', 'rewards', 'run', 'data', 'model', 'weights', 'tensor', 'text', 'errors'] },
 };
 

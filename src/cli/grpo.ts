@@ -43,6 +43,7 @@ export async function givenOptions(parsed: ParsedFlags, io: Io): Promise<Checked
   const missing = ['model', 'dataset', 'reward'].find((name) => !parsed.assignments.some(({ path }) => path[0] === name));
   if (missing !== undefined) throw new UsageError(`Expected \`--${missing}\` to be given, got nothing; without a recipe all of --model, --dataset and --reward are needed.`, { flag: missing });
 
-  const { rewards, files } = await loadRewardFiles(rewardsFromFlags(given(parsed, 'reward') as string[]), io.cwd);
-  return { options: checkOptions({ ...overrideOptions({}, assignments, io.cwd), rewards }, names), rewardFiles: files };
+  const options = overrideOptions({}, assignments, io.cwd);
+  const { rewards, files } = await loadRewardFiles(rewardsFromFlags(given(parsed, 'reward') as string[]), io.cwd, options.isolate === true);
+  return { options: checkOptions({ ...options, rewards }, names), rewardFiles: files };
 }

@@ -45,7 +45,7 @@ export async function recipeOptions(parsed: ParsedFlags, io: Io): Promise<Checke
   const options = overrideOptions(recipe, assignments, io.cwd);
   const rewardFlags = given(parsed, 'reward') as string[] | undefined;
   const rewards: Rewards | undefined = rewardFlags ? rewardsFromFlags(rewardFlags) : options.rewards;
-  const loaded = typeof rewards === 'object' && rewards !== null ? await loadRewardFiles(rewards, rewardFlags ? io.cwd : dirname(recipePath)) : { rewards, files: [] };
+  const loaded = typeof rewards === 'object' && rewards !== null ? await loadRewardFiles(rewards, rewardFlags ? io.cwd : dirname(recipePath), options.isolate === true) : { rewards, files: [] };
   const names = new Set([...assignments.map(({ path }) => path[0]!), ...(rewardFlags ? ['reward', 'rewards'] : [])]);
   return { options: checkOptions({ ...options, rewards: loaded.rewards }, names), recipePath, rewardFiles: loaded.files };
 }

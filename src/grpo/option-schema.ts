@@ -64,7 +64,7 @@ const work = {
     wanted: 'to be a column name or a function from row to prompt',
   }),
   rewards: option(z.custom<Rewards>((value) => typeof value === 'object' && value !== null), {
-    meaning: "Reward functions by name, or a list named by function name; each a function, a built-in such as `'length:50'`, or `{ fn, weight, timeoutMs }`; `tsrl` also takes the path of a file whose default export is the reward",
+    meaning: "Reward functions by name, or a list named by function name; each a function, a built-in such as `'length:50'`, or `{ fn, weight, timeoutMs, remote, isolate, … }` (docs/rewards.md); `tsrl` also takes the path of a file whose default export is the reward",
     written: 'record | list',
     wanted: 'to be rewards by name, or a list of reward functions',
     mend: 'give at least one, as in { length: ({ completion }) => -completion.text.length }',
@@ -246,11 +246,10 @@ const loss = {
       wanted: 'to be { mode, max, min } or null',
     },
   ),
-  maxRewardErrorRate: option(share().default(0.1), {
-    meaning: 'Share of the last 100 samples with a failed reward at which the run stops; also when the first 20 all fail',
-  }),
-  rewardTimeoutMs: option(positive().default(60_000), { meaning: 'Milliseconds one call of a reward may take' }),
-  rewardConcurrency: option(whole(1).default(16), { meaning: 'Calls of a reward in flight at the same time' }),
+  maxRewardErrorRate: option(share().default(0.1), { meaning: 'Share of the last 100 samples with a failed or late reward at which the run stops; also when the first 20 all fail' }),
+  rewardTimeoutMs: option(positive().max(2 ** 31 - 1).default(60_000), { meaning: 'Milliseconds one try of a reward may take' }),
+  rewardConcurrency: option(whole(1).default(16), { meaning: 'Calls of rewards in flight at the same time; isolated rewards have `processes` of their own instead' }),
+  isolate: option(z.boolean().default(false), { meaning: 'Runs rewards given by file in processes of their own, which are ended when they hang; a reward may say so for itself' }),
   onNonFinite: option(z.enum(['stop', 'skip']).default('stop'), {
     meaning: 'A loss or gradient that is not finite stops the run with the last good weights saved, or drops the update (and stops after 5 in a row)',
   }),
@@ -276,7 +275,6 @@ const notYet = {
   numGenerationsEval: later(null),
   rewardReplayFraction: later(0.1),
   supervision: later('outcome'),
-  isolate: later(false),
   reportTo: laterList(),
   resume: later(false),
 };

@@ -39,12 +39,12 @@ test('every default is written out, as docs/options.md has it', () => {
     maskTruncatedCompletions: false, cispoCap: 5, sapoTemperaturePos: 1, sapoTemperatureNeg: 1.05, vespoKPos: 2, vespoLambdaPos: 3,
     vespoKNeg: 3, vespoLambdaNeg: 2, syncRefModel: false, refModelMixupAlpha: 0.6, refModelSyncSteps: 512, dynamicSampling: false,
     maxResampleRounds: 4, topEntropyQuantile: 1, offPolicyMaskThreshold: null, entropyCoef: 0, adaptiveEntropy: null,
-    samplerCorrection: null, iterations: 1, stepsPerIteration: null, maxRewardErrorRate: 0.1, rewardTimeoutMs: 60_000, rewardConcurrency: 16, onNonFinite: 'stop',
+    samplerCorrection: null, iterations: 1, stepsPerIteration: null, maxRewardErrorRate: 0.1, rewardTimeoutMs: 60_000, rewardConcurrency: 16, isolate: false, onNonFinite: 'stop',
     optim: 'adamw', masterRounding: 'nearest', lossScale: { initScale: 65_536, growthFactor: 2, backoffFactor: 0.5, growthInterval: 2_000 }, optimizerDevice: null, learningRate: 1e-6, adamBeta1: 0.9, adamBeta2: 0.999, adamEpsilon: 1e-8, momentum: null, weightDecay: 0, maxGradNorm: 1,
     lrSchedulerType: 'linear', warmupSteps: 0, warmupRatio: 0, lrMinRatio: 0, lrCycles: 1, lrPower: 1, lrDecayRatio: 0.1, quantisation: null, gradientCheckpointing: 'auto',
     lora: null, loggingSteps: 1, runName: null, saveSteps: null, saveTotalLimit: null, saveDtype: null, profile: false, overwrite: false, logCompletions: true,
     numCompletionsToPrint: 0,
-    rewards: [{ name: 'length', fn: length, weight: 1, timeoutMs: null }],
+    rewards: [{ name: 'length', fn: length, weight: 1, timeoutMs: null, retries: 0, backoffMs: 500 }],
   });
 });
 
@@ -124,7 +124,6 @@ test('every form of a dataset comes through as it is', () => {
 describe('options of a later version', () => {
   const offValues: Record<string, unknown> = {
     evalOnStart: false, rewardReplayFraction: 0.1, supervision: 'outcome',
-    isolate: false,
     reportTo: [], resume: false,
   };
   for (const name of notYetNames) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isModulePath, recipe, withPathsFrom } from './recipe.ts';
+import { recipe, withPathsFrom } from './recipe.ts';
 import type { DatasetInput } from '../data/source.ts';
 import type { GrpoOptions } from './option-schema.ts';
 
@@ -37,9 +37,4 @@ test('rows and other options pass through', () => {
   const options = withPathsFrom('/recipes', { dataset, seed: 3 });
   assert.equal(options.dataset, dataset);
   assert.deepEqual(Object.keys(options), ['dataset', 'seed']);
-});
-
-test('reward files are told from built-in names', () => {
-  assert.ok(['./r.ts', 'r.mts', '/a/r.js', 'r.cjs'].every(isModulePath));
-  assert.ok(!['length:50', 'ts', 'r.json'].some(isModulePath));
 });

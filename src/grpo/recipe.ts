@@ -8,11 +8,6 @@ export function recipe(options: GrpoOptions): GrpoOptions {
   return options;
 }
 
-/** Whether the text of a reward names a file, not a built-in. */
-export function isModulePath(text: string): boolean {
-  return /\.[cm]?[jt]s$/.test(text);
-}
-
 /** A model reference with a relative path made absolute; packages and Hub names stay as they are. */
 export function modelFrom(folder: string, reference: string): string {
   const isPath = /^\.{1,2}(\/|$)/.test(reference) || (reference.endsWith('.gguf') && !reference.startsWith('pypi:'));

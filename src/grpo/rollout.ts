@@ -28,8 +28,8 @@ export type RolloutOptions = Pick<
 
 /** What a rollout is watched with. */
 export interface RolloutContext {
-  /** Called with each group as its last completion ends, while others still generate. */
-  onGroup?: (group: Group) => void;
+  /** Called with each group and its place among the prompts as its last completion ends, while others still generate. */
+  onGroup?: (group: Group, place: number) => void;
   /** Aborts between two tokens. */
   signal?: AbortSignal;
 }
@@ -63,7 +63,7 @@ export async function rollout(policy: LoadedModel, prompts: readonly Prompt[], o
       textStream: () => tokenizer.decoder(),
       onRequest: (p, completions) => {
         groups[p] = groupOf(prompts[p]!, completions, policy, options);
-        onGroup?.(groups[p]);
+        onGroup?.(groups[p], p);
       },
       ...(signal ? { signal } : {}),
     },

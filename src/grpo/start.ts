@@ -23,6 +23,9 @@ import type { LoraSettings } from '../model/lora.ts';
 import { formatsOf } from '../model/read-weights.ts';
 import { weightShapes } from '../model/weight-names.ts';
 import { RewardErrorMonitor } from '../rewards/error-rate.ts';
+import { closePools, openPools } from '../rewards/process-pool.ts';
+import type { Pools } from '../rewards/process-pool.ts';
+import type { CallWatch } from '../rewards/reward-call.ts';
 import { Slots } from '../rewards/slots.ts';
 import { assertFreeDisk } from '../run/folder.ts';
 import { native } from '../tensor/binding.ts';
@@ -68,6 +71,8 @@ export interface Prepared extends Outline {
   options: ResolvedOptions;
   /** A model that is still to be read, or one that the caller brought. */
   model: { opened: OpenedModel } | { loaded: LoadedModel };
+  /** The processes of the isolated rewards, started before the weights are read. */
+  pools: Pools;
   /** The plan that the run begins with, and the peak that is estimated for it. */
   planned: EstimatedPlan;
 }
@@ -93,6 +98,8 @@ export interface Run extends Prepared {
   plan: Plan;
   slots: Slots;
   monitor: RewardErrorMonitor;
+  /** Looks after rewards in this thread; left out where nobody does. */
+  watch?: CallWatch;
 }
 
 /** What a run must know of its model before the weights are there. */
@@ -108,7 +115,8 @@ export async function prepare(options: ResolvedOptions, onMessage: (line: string
     checkOwnOptimizer('loaded' in model ? model.loaded : model.opened, options);
     checkBase(model, options);
     const outline = await outlineRun(options, dataset, described(model, options));
-    return { options, model, ...outline, planned: choosePlan(outline.sizes, options, memoryLimit(options)) };
+    const planned = choosePlan(outline.sizes, options, memoryLimit(options));
+    return { options, model, ...outline, planned, pools: await openPools(options.rewards) };
   } catch (error) {
     if ('opened' in model) model.opened.checkpoint.close();
     throw error;
@@ -159,8 +167,23 @@ export async function outlineRun(options: ResolvedOptions, dataset: Awaited<Retu
   return { tokenizer, rounds, totalSteps, roundSize, iterationSteps, schedule, prompts, survey, sizes };
 }
 
+/** Lets go of what `prepare` holds, for a run that does not start. */
+export function dropPrepared({ model, pools }: Prepared): void {
+  closePools(pools);
+  if ('opened' in model) model.opened.checkpoint.close();
+}
+
 /** Reads the weights and makes what the loop needs beside them. */
 export async function start(prepared: Prepared, onMessage: (line: string) => void): Promise<Run> {
+  try {
+    return await makeRun(prepared, onMessage);
+  } catch (error) {
+    closePools(prepared.pools);
+    throw error;
+  }
+}
+
+async function makeRun(prepared: Prepared, onMessage: (line: string) => void): Promise<Run> {
   const { options, model, tokenizer, planned } = prepared;
   native().setThreads(options.threads ?? availableParallelism());
   const precision = choosePrecision(model, options);
@@ -202,7 +225,8 @@ function referenceOf(decoder: Decoder, { lora, iterations }: ResolvedOptions): D
 }
 
 /** Frees what `start` made. A caller's own model goes on as it came: without gradients, and without this run's adapter. */
-export function freeRun({ optimizer, reference, model, policy, options }: Run): void {
+export function freeRun({ optimizer, reference, model, policy, options, pools }: Run): void {
+  closePools(pools);
   const { decoder } = policy;
   optimizer.dispose();
   if (reference && reference !== decoder.adapter?.base) disposeDecoder(reference);

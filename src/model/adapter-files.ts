@@ -5,7 +5,6 @@ import * as ops from '../tensor/ops.ts';
 import { keep, scope } from '../tensor/scope.ts';
 import { tensorFromBytes } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { TensorEntry } from '../weights/dtype.ts';
 import { readJsonIfThere } from '../weights/json-file.ts';
 import type { JsonObject } from '../weights/json-file.ts';
 import { absoluteReference } from '../weights/reference.ts';
@@ -123,8 +122,8 @@ function checkNames(file: TensorFile, shapes: ReadonlyMap<string, readonly numbe
 }
 
 /** The tensors of an adapted network as peft stores them. */
-export function adapterEntries({ trained }: Decoder, entry: (name: string, weight: Tensor) => TensorEntry): TensorEntry[] {
-  return [...trained].map(([name, weight]) => entry(PREFIX + name, weight));
+export function adapterWeights({ trained }: Decoder): { name: string; weight: Tensor }[] {
+  return [...trained].map(([name, weight]) => ({ name: PREFIX + name, weight }));
 }
 
 /** `adapter_config.json` as peft 0.21 reads it. */

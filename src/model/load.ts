@@ -10,7 +10,8 @@ import type { Checkpoint } from '../weights/checkpoint.ts';
 import { resolveModel } from '../weights/reference.ts';
 import { ADAPTER, holdsWeights } from '../weights/safetensors.ts';
 import { saveCheckpoint } from '../weights/save.ts';
-import { adapterConfig, adapterEntries, openAdapter, readAdapter } from './adapter-files.ts';
+import type { CheckpointToSave } from '../weights/save.ts';
+import { adapterConfig, adapterWeights, openAdapter, readAdapter } from './adapter-files.ts';
 import type { OpenedAdapter } from './adapter-files.ts';
 import type { AttentionKernel } from './attention.ts';
 import type { Decoder } from './decoder.ts';
@@ -175,28 +176,25 @@ export function savedBytes({ decoder }: LoadedModel, dtype: DType | null): numbe
   return [...(decoder.adapter ? trained : weights).values()].reduce((total, weight) => total + weight.length * bytesPerNumber(dtype ?? dtypeOf(weight)), 0);
 }
 
+/** What a save of a model holds: the texts, and the weights under their names in the file. */
+export interface ModelToSave extends Omit<CheckpointToSave, 'tensors'> {
+  /** With the type that each is saved in. */
+  weights: { name: string; weight: Weight; dtype: DType }[];
+}
+
+/** What `saveModel` writes. */
+export function modelToSave(model: LoadedModel, dtype: DType | null = null): ModelToSave {
+  const { decoder, config, tokenizer } = model;
+  const { files: tokenizerFiles } = tokenizer;
+  const typed = (name: string, weight: Weight) => ({ name, weight, dtype: dtype ?? dtypeOf(weight) });
+  if (decoder.adapter) return { tokenizerFiles, names: ADAPTER, config: adapterConfig(decoder.adapter), generationConfig: null, weights: adapterWeights(decoder).map(({ name, weight }) => typed(name, weight)) };
+  return { tokenizerFiles, config: configOfType(config, dtype ?? decoder.dtype), generationConfig: generationConfigToSave(model), weights: [...decoder.weights].map(([name, weight]) => typed(name, weight)) };
+}
+
 /** Writes a Hugging Face folder (config, generation config with the stop ids, weights, tokenizer), or peft's for a model with an adapter. `dtype` null keeps the dtype in memory. */
 export async function saveModel(folder: string, model: LoadedModel, dtype: DType | null = null): Promise<void> {
-  const { decoder, config, tokenizer } = model;
-  const entry = (name: string, weight: Weight) => {
-    const saved = dtype ?? dtypeOf(weight);
-    return { name, dtype: saved, shape: weight.shape, bytes: () => bytesOf(weight, saved) };
-  };
-  if (decoder.adapter) {
-    return saveCheckpoint(folder, {
-      names: ADAPTER,
-      config: adapterConfig(decoder.adapter),
-      generationConfig: null,
-      tokenizerFiles: tokenizer.files,
-      tensors: adapterEntries(decoder, entry),
-    });
-  }
-  await saveCheckpoint(folder, {
-    config: configOfType(config, dtype ?? decoder.dtype),
-    generationConfig: generationConfigToSave(model),
-    tokenizerFiles: tokenizer.files,
-    tensors: [...decoder.weights].map(([name, weight]) => entry(name, weight)),
-  });
+  const { weights, ...files } = modelToSave(model, dtype);
+  await saveCheckpoint(folder, { ...files, tensors: weights.map(({ name, weight, dtype: saved }) => ({ name, dtype: saved, shape: weight.shape, bytes: () => bytesOf(weight, saved) })) });
 }
 
 /** Writes a model with an adapter as a whole model, weight by weight: no second network is made. */

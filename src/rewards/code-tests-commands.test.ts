@@ -10,7 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { codeTests, type CodeTestsOptions } from './code-tests.ts';
 import { namedRewards } from './named-rewards.ts';
-import { scoreGroup, type ScoreResult } from './score.ts';
+import type { ScoreResult } from './reward-call.ts';
+import { scoreGroup } from './score.ts';
 
 interface Scored {
   result: ScoreResult;

@@ -7,7 +7,8 @@ import { InputError } from '../errors.ts';
 import { configDocument } from '../run/config.ts';
 import { codeTests, type CodeTestsOptions } from './code-tests.ts';
 import { namedRewards } from './named-rewards.ts';
-import { scoreGroup, type ScoreResult } from './score.ts';
+import type { ScoreResult } from './reward-call.ts';
+import { scoreGroup } from './score.ts';
 
 interface Scored {
   result: ScoreResult;

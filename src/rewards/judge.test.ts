@@ -12,7 +12,8 @@ import { configDocument } from '../run/config.ts';
 import { judgePairwise, judgeScore, type JudgePairwiseOptions, type JudgeScoreOptions } from './judge.ts';
 import { namedRewards } from './named-rewards.ts';
 import type { BatchReward, RewardFunction } from './reward.ts';
-import { scoreGroup, type ScoredGroup, type ScoreOptions, type ScoreResult } from './score.ts';
+import type { ScoreResult } from './reward-call.ts';
+import { scoreGroup, type ScoredGroup, type ScoreOptions } from './score.ts';
 
 interface Asked {
   path: string;
