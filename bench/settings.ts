@@ -9,6 +9,8 @@ export interface BenchSettings {
   steps: number;
   /** Names of the axes of scaling, separated by commas; null is all. */
   axes: string | null;
+  /** Judges an estimate by its memory alone, which does not depend on how busy the machine is. */
+  memoryOnly: boolean;
   /** Folder for models and environments. */
   cache: string;
   /** Prints records instead of tables. */

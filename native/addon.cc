@@ -63,10 +63,15 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   add("describe", tsrl::describe);
   add("releaseAll", tsrl::release_all);
   add("handleCount", tsrl::handle_count);
+  add("lend", tsrl::lend);
+  add("borrow", tsrl::borrow);
+  add("leave", tsrl::leave);
   add("backward", tsrl::backward);
   add("gradients", tsrl::gradients);
   add("getGrad", tsrl::get_grad);
   add("setGrad", tsrl::set_grad);
+  add("gradDtype", tsrl::grad_dtype);
+  add("setGradDtype", tsrl::set_grad_dtype);
   add("setGradMode", tsrl::set_grad_mode);
   add("requiresGrad", tsrl::requires_grad);
   add("profileStart", tsrl::profile_start);

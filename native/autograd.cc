@@ -61,6 +61,24 @@ Napi::Value set_grad(const Napi::CallbackInfo& info) {
   });
 }
 
+// (handle) => string, the dtype in which gradients of a leaf are added up: its own, unless set_grad_dtype said otherwise
+Napi::Value grad_dtype(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto& tensor = get(info[0].As<Napi::Number>().DoubleValue());
+    return Napi::String::New(info.Env(), dtype_name(tensor.grad_dtype().value_or(tensor.scalar_type())));
+  });
+}
+
+// (handle, dtype: string) => void. Only of a leaf without a gradient that is in no graph.
+Napi::Value set_grad_dtype(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto& tensor = get(info[0].As<Napi::Number>().DoubleValue());
+    require(tensor.is_leaf() && !tensor.grad().defined(), "a leaf without a gradient");
+    tensor.set_grad_dtype(dtype_from_name(info[1].As<Napi::String>()));
+    return info.Env().Undefined();
+  });
+}
+
 // (enabled: boolean) => boolean, the mode before
 Napi::Value set_grad_mode(const Napi::CallbackInfo& info) {
   const bool before = at::GradMode::is_enabled();

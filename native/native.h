@@ -6,6 +6,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -24,6 +25,12 @@ const char* dtype_name(at::ScalarType dtype);
 inline void require(bool holds, const char* what) {
   if (!holds) throw std::runtime_error(std::string("expected ") + what);
 }
+
+using Bias = std::optional<at::Tensor>;
+
+// x·wᵀ + b by the faster of two kernels: x [n, in], w [out, in], either of any strides: [n, out]. `times` says how many
+// products of these shapes come one after the other. linear.cc
+at::Tensor product(const at::Tensor& x, const at::Tensor& w, const Bias& b, int64_t times = 1);
 
 // Runs `body` and turns whatever libtorch throws into a JavaScript error with its message, without the C++ backtrace.
 template <typename Body>
@@ -48,10 +55,16 @@ Napi::Value describe(const Napi::CallbackInfo& info);
 Napi::Value release_all(const Napi::CallbackInfo& info);
 Napi::Value handle_count(const Napi::CallbackInfo& info);
 
+Napi::Value lend(const Napi::CallbackInfo& info);
+Napi::Value borrow(const Napi::CallbackInfo& info);
+Napi::Value leave(const Napi::CallbackInfo& info);
+
 Napi::Value backward(const Napi::CallbackInfo& info);
 Napi::Value gradients(const Napi::CallbackInfo& info);
 Napi::Value get_grad(const Napi::CallbackInfo& info);
 Napi::Value set_grad(const Napi::CallbackInfo& info);
+Napi::Value grad_dtype(const Napi::CallbackInfo& info);
+Napi::Value set_grad_dtype(const Napi::CallbackInfo& info);
 Napi::Value set_grad_mode(const Napi::CallbackInfo& info);
 Napi::Value requires_grad(const Napi::CallbackInfo& info);
 

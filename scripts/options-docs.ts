@@ -23,7 +23,7 @@ error. Paths are relative to the recipe file; on the command line to the working
 /** What a heading says before its table. */
 const notes: Readonly<Record<string, string>> = {
   'What a run works on':
-    'A dataset is a `.jsonl`, `.json` or `.csv` file, or a folder with `<split>.jsonl` (`.json`, `.csv`). A split may carry a slice: `train[:75]`, `train[10:20]`, `train[:10%]`. `columns` keeps columns, or renames them (`{ prompt: \'question\' }`); then `map`, then `filter`.',
+    'What `dataset` takes is in [data.md](data.md): files, folders and the Hub, splits, columns, mixtures, tasks.',
   'How much per step':
     'An update takes whole groups: `promptsPerStep` × `numGenerations` completions. An epoch visits every row once; the last incomplete round of an epoch is filled from the next epoch\'s order, and dropped at the very end. A round bigger than the dataset is refused.',
   Sampling:

@@ -37,6 +37,13 @@ export class DisposedTensorError extends TensorError {}
 /** Reward functions failed more often than `maxRewardErrorRate` allows. `data.reward`, `data.sample` name the last one. */
 export class RewardError extends TsrlError {}
 
+/**
+ * A service that a reward asks does not answer as it should. `data.status` is the HTTP status, null without an answer;
+ * `data.retryAfterMs` how long it asks to wait, null where it does not say; `data.retryable` whether the same request may
+ * succeed later.
+ */
+export class RemoteError extends TsrlError {}
+
 /** A loss or a gradient is not finite. `data.step` says when. */
 export class NonFiniteError extends TsrlError {}
 

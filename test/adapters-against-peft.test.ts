@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { generate } from '../src/generate/engine.ts';
-import { adapterConfig, adapterEntries, openAdapter, readAdapter } from '../src/model/adapter-files.ts';
+import { adapterConfig, adapterWeights, openAdapter, readAdapter } from '../src/model/adapter-files.ts';
 import { copyDecoder } from '../src/model/copies.ts';
 import { disposeDecoder, readDecoder } from '../src/model/decoder.ts';
 import type { Decoder } from '../src/model/decoder.ts';
@@ -106,7 +106,7 @@ for (const name of names) {
         const batch = packTrees(expected.trees, decoder.config.contextLength);
         await accumulateGradient(decoder, batch, { temperature: expected.temperature, checkpoint }, () => ({ logprobs: tensor(expected.logprobWeights), entropy: null }));
         disposeBatch(batch);
-        for (const weight of base.weights.values()) assert.equal(weight.grad, null);
+        for (const weight of base.trained.values()) assert.equal(weight.grad, null);
         const far = distance(storedGradients(name), takeGradients(decoder));
         assert.ok(far < 1e-4, `${far}`);
       }
@@ -132,7 +132,7 @@ for (const name of names) {
     test('written again it has the same names and bits, and opens as the same', async () => {
       const folder = join(root, name);
       mkdirSync(folder);
-      await writeSafetensors(join(folder, 'adapter_model.safetensors'), adapterEntries(decoder, (stored, weight) => ({ name: stored, dtype: 'float32', shape: weight.shape, bytes: () => weight.toBytes() })));
+      await writeSafetensors(join(folder, 'adapter_model.safetensors'), adapterWeights(decoder).map(({ name: stored, weight }) => ({ name: stored, dtype: 'float32', shape: weight.shape, bytes: () => weight.toBytes() })));
       writeFileSync(join(folder, 'adapter_config.json'), JSON.stringify(adapterConfig(decoder.adapter!)));
       const [ours, theirs] = [openSafetensors(join(folder, 'adapter_model.safetensors')), openSafetensors(join(fixtures, name, 'adapter_model.safetensors'))];
       assert.deepEqual([...ours.names()].sort(), [...theirs.names()].sort());

@@ -25,13 +25,14 @@ const rooms: Readonly<Record<string, Room>> = {
   model: { uses: ['weights', 'tensor', 'text', 'errors'] },
   generate: { uses: ['model', 'tensor', 'text', 'errors'] },
   training: { uses: ['model', 'tensor', 'errors'] },
-  data: { uses: ['text', 'errors'] },
-  rewards: { uses: ['model', 'weights', 'text', 'errors'], types: ['data'] },
+  data: { uses: ['text', 'errors'], files: { 'data/hub': ['weights'] } },
+  rewards: { uses: ['model', 'weights', 'text', 'errors'], types: ['data'], files: { 'rewards/task': ['data'] } },
   run: { uses: ['errors'], types: ['data', 'text', 'grpo/types.ts'], files: { 'run/checkpoint': ['tensor', 'weights'] } },
   grpo: { uses: ['generate', 'training', 'rewards', 'run', 'data', 'model', 'weights', 'tensor', 'text', 'errors'] },
   push: { uses: ['grpo', 'run', 'weights', 'errors'] },
   'language-model': { uses: ['push', 'generate', 'training', 'model', 'weights', 'tensor', 'text', 'errors'] },
   index: { uses: ['language-model', 'push', 'grpo', 'generate', 'training', 'rewards', 'run', 'data', 'model', 'weights', 'tensor', 'text', 'errors'] },
+  'reward-program': { uses: ['cli', 'rewards', 'errors'] },
   cli: { uses: ['index', 'language-model', 'push', 'grpo', 'generate', 'training', 'rewards', 'run', 'data', 'model', 'weights', 'tensor', 'text', 'errors'] },
 };
 
@@ -132,6 +133,7 @@ const wrong: [path: string, source: string, fault: RegExp][] = [
   ['run/samples.ts', "import type { x } from '../grpo/train.ts';", /imports grpo\/train\.ts \(types\), against/],
   ['run/samples.ts', "import { Tensor } from '../tensor/tensor.ts';", /imports tensor\/tensor\.ts, against/],
   ['rewards/score.ts', "import { rows } from '../data/row.ts';", /imports data\/row\.ts, against/],
+  ['data/source.ts', "import { fetchFromHub } from '../weights/hub.ts';", /imports weights\/hub\.ts, against/],
   ['grpo/train.ts', "import { loadModel } from '../language-model.ts';", /imports language-model\.ts, against/],
   ['errors.ts', "import { show } from './text/message.ts';", /imports text\/message\.ts, against/],
   ['model/load.ts', "import { x } from '../../scripts/place.js';", /outside src\//],
@@ -153,6 +155,7 @@ for (const [path, source, fault] of wrong) {
 const right: [path: string, source: string][] = [
   ['grpo/loss/masks.ts', "import { expected } from '../../errors.ts';\nimport { where } from '../../tensor/ops.ts';\nimport { mean } from './aggregate.ts';"],
   ['run/samples.ts', "import type { Group } from '../grpo/types.ts';\nimport type { Row } from '../data/row.ts';"],
+  ['data/hub-dataset.ts', "import { fetchFiles } from '../weights/hub-repository.ts';"],
   ['run/checkpoints.ts', "import { toBytes } from '../tensor/tensor.ts';"],
   ['grpo/loss/index.ts', "/** All of it. */\nexport { a } from './a.ts';\nexport type { B } from './b.ts';\n"],
   ['text/message.ts', "/**\n * import { train } from '../grpo/train.ts';\n */\n// import '../cli/run.ts';\nexport const from = 'here';"],

@@ -147,7 +147,7 @@ for (const name of names) {
 
     if (stored.size > 1) {
       test('the gradient of every parameter to 1e-4 of its largest entry', async () => {
-        for (const weight of decoder.weights.values()) weight.requiresGrad_();
+        for (const weight of decoder.trained.values()) weight.requiresGrad_();
         stored.delete('logits');
         for (const checkpoint of [false, true]) {
           const batch = packTrees(expected.trees, decoder.config.contextLength);

@@ -20,7 +20,9 @@ import { headLogits } from '../src/model/token-logprobs.ts';
 import { noGrad } from '../src/tensor/autograd.ts';
 import { native } from '../src/tensor/binding.ts';
 import { liveTensors, scope } from '../src/tensor/scope.ts';
+import { BlockMatrix } from '../src/model/weight.ts';
 import { openCheckpoint } from '../src/weights/checkpoint.ts';
+import type { Checkpoint } from '../src/weights/checkpoint.ts';
 import { GGUF_ARCHITECTURES } from '../src/weights/gguf-architectures.ts';
 
 interface Fixture {
@@ -74,6 +76,7 @@ for (const name of names) {
       const read = checkpoint.read(tensor);
       assert.deepEqual(read.shape, shape);
       assert.equal(createHash('sha256').update(read.bytes).digest('hex'), sha256, tensor);
+      if (shape.length === 2) assert.deepEqual(valuesInBlocks(checkpoint, tensor, shape), new Uint8Array(read.bytes), `${tensor} in blocks`);
     }
     const decoder = await readDecoder(checkpoint.config, checkpoint, 'float32');
     checkpoint.close();
@@ -82,6 +85,27 @@ for (const name of names) {
     assert.equal(liveTensors(), live);
   });
 }
+
+/** The numbers that the blocks of a matrix stand for, read in two parts. */
+function valuesInBlocks({ blocks }: Checkpoint, name: string, [rows]: readonly number[]): Uint8Array {
+  const middle = Math.floor(rows! / 3);
+  const parts = [{ start: 0, end: middle }, { start: middle, end: rows! }].map((range) => blocks!.format(name).dequantise(Uint8Array.from(blocks!.read(name, range))));
+  return new Uint8Array(Buffer.concat(parts.map((part) => new Uint8Array(part.buffer, part.byteOffset, part.byteLength))));
+}
+
+test('a quantised file is held as it is: the same logits, and no matrix of its blocks in floats', async () => {
+  const checkpoint = openFixture('qwen2-q8');
+  const decoder = await readDecoder(checkpoint.config, checkpoint, 'float32', 'sdpa', 'asStored');
+  checkpoint.close();
+  const held = [...decoder.weights.values()].filter((weight) => weight instanceof BlockMatrix);
+  assert.deepEqual([held.length, ...new Set(held.map(({ format }) => format))], [[...decoder.weights.values()].filter(({ shape }) => shape.length === 2).length, 'Q8_0']);
+  await assertLogits(decoder, fixtureOf('qwen2-q8'));
+  disposeDecoder(decoder);
+
+  const whole = openFixture('llama');
+  await assert.rejects(readDecoder(whole.config, whole, 'float32', 'sdpa', 'asStored'), /Expected a file that holds blocks/);
+  whole.close();
+});
 
 test('saved as a Hugging Face folder, every one is the same network of the same family', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'tsrl-gguf-families-'));

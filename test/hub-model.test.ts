@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { main } from '../src/cli/main.ts';
+import { estimateRun } from '../src/grpo/estimate.ts';
 import { grpo } from '../src/grpo/trainer.ts';
 import { loadModel } from '../src/language-model.ts';
 import { startHub } from './hub-server.ts';
@@ -77,4 +78,17 @@ test('an adapter from the Hub brings its base from there, and offline both come 
   process.env.HF_HUB_OFFLINE = '1';
   assert.deepEqual(await complete('org/adapter'), wanted);
   delete process.env.HF_HUB_OFFLINE;
+});
+
+test('an estimate fetches no weights, neither of a model nor of an adapter and its base', async () => {
+  const measure = async () => ({ gemmGflops: 100, memoryGbs: 20 });
+  const estimate = (model: string) => estimateRun(toyOptions(model, join(folder, 'none'), { cacheDir: join(folder, 'estimated') }), { measure });
+  const before = hub.asked.length;
+  const [whole, adapted] = [await estimate('org/tiny@v1.0'), await estimate('org/adapter')];
+  const names = new Set(hub.asked.slice(before).map(({ path }) => path.split('/').at(-1)));
+  assert.ok(names.has('config.json') && names.has('adapter_config.json'));
+  assert.deepEqual([...names].filter((name) => name?.endsWith('.safetensors')), []);
+  assert.equal(whole.memory.parts.adapters, 0);
+  assert.ok(adapted.memory.parts.adapters > 0);
+  assert.equal(adapted.memory.parts.weights, whole.memory.parts.weights);
 });

@@ -25,7 +25,7 @@ interface Repository {
 export interface HubServer {
   endpoint: string;
   asked: Asked[];
-  /** Puts a commit on a branch and returns its hash. */
+  /** Puts a commit on a branch and returns its hash; `datasets/org/name` is a dataset. */
   commit(repository: string, files: Readonly<Record<string, string | Uint8Array>>, revision?: string): string;
   /** Called before each answer; true when it has answered (badly) itself. `body` is the content of the file asked for. */
   misbehave: ((asked: Asked, response: ServerResponse, body: Buffer) => boolean) | null;
@@ -36,8 +36,8 @@ export interface HubServer {
   close(): void;
 }
 
-/** Large files are those with tensors. */
-export const isLarge = (name: string): boolean => /\.(safetensors|bin|gguf)$/.test(name);
+/** Large files are those with tensors, and Parquet. */
+export const isLarge = (name: string): boolean => /\.(safetensors|bin|gguf|parquet)$/.test(name);
 
 /** The name of a file's blob: sha256 for a large file, git's sha1 for a small one. */
 export function blobName(name: string, content: Uint8Array): string {
@@ -68,7 +68,7 @@ export async function startHub(): Promise<HubServer> {
   const storage = await listen(receiving(store, true));
   const answer: RequestListener = (request, response) => {
     const one = notes(request, false);
-    const [, api, repository = '', ...last] = /^\/(api\/models\/)?([^/]+\/[^/]+)\/(?:revision|resolve)\/([^/]+)(?:\/([^/]+))?$/.exec(request.url!) ?? [];
+    const [, api, repository = '', ...last] = /^\/(api\/(?:models\/|(?=datasets\/)))?((?:datasets\/)?[^/]+\/[^/]+)\/(?:revision|resolve)\/([^/]+)(?:\/(.+))?$/.exec(request.url!) ?? [];
     const [revision = '', name] = last.map((part) => part && decodeURIComponent(part));
     const found = repositories.get(repository);
     const commit = found?.refs.get(revision) ?? revision;
@@ -118,12 +118,14 @@ export function refuse(response: ServerResponse, status: number, code: string, m
 }
 
 function sendPart(request: IncomingMessage, response: ServerResponse, body: Buffer): void {
-  const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
+  const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? [];
+  const start = Number(first ?? 0);
+  const end = last ? Math.min(body.length, Number(last) + 1) : body.length;
   const tag = response.getHeader('etag');
   const condition = request.headers['if-range'];
-  if (start === 0 || (condition !== undefined && condition !== tag)) response.writeHead(200, { 'content-length': body.length }).end(request.method === 'HEAD' ? undefined : body);
+  if ((start === 0 && !last) || (condition !== undefined && condition !== tag)) response.writeHead(200, { 'content-length': body.length }).end(request.method === 'HEAD' ? undefined : body);
   else if (start >= body.length) response.writeHead(416, { 'content-range': `bytes */${body.length}` }).end();
-  else response.writeHead(206, { 'content-length': body.length - start, 'content-range': `bytes ${start}-${body.length - 1}/${body.length}` }).end(body.subarray(start));
+  else response.writeHead(206, { 'content-length': end - start, 'content-range': `bytes ${start}-${end - 1}/${body.length}` }).end(body.subarray(start, end));
 }
 
 async function listen(listener: RequestListener): Promise<Server> {

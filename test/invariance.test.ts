@@ -26,6 +26,7 @@ const settings: UpdateSettings = {
   limit: all,
   checkpoint: false,
   maxGradNorm: null,
+  lossScale: null,
   learningRate: 1,
   dropout: { seed: 0, step: 0 },
 };
@@ -65,7 +66,7 @@ before(async () => {
   groups = makeGroups();
   for (const [stream, field] of [[1, 'oldLogprobs'], [2, 'refLogprobs']] as const) {
     const near = copyDecoder(policy);
-    for (const [i, weight] of [...near.weights.values()].entries()) {
+    for (const [i, weight] of [...near.trained.values()].entries()) {
       scope(() => noGrad(() => add_(weight, tensor(normals(weight.length, 0.01, stream, i), weight.shape))));
     }
     await recordLogprobs(near, groups, field, { temperature: settings.temperature, limit: all });
@@ -122,7 +123,7 @@ for (const [name, loss] of Object.entries(losses)) {
   for (const masked of [false, true]) {
     test(`${name}${masked ? ', cut off completions masked' : ''}: the gradient and the metrics are those of one batch`, async () => {
       const whole = await update({ loss, maskTruncatedCompletions: masked });
-      assert.equal(whole.gradients.size, policy.weights.size);
+      assert.equal(whole.gradients.size, policy.trained.size);
       const check = async (what: string, changes: Partial<UpdateSettings>, from = groups) => {
         const { gradients, metrics } = await update({ loss, maskTruncatedCompletions: masked, ...changes }, from);
         same(whole.gradients, gradients);

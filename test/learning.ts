@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { GrpoOptions } from '../src/grpo/option-schema.ts';
 import { grpo } from '../src/grpo/trainer.ts';
-import { disposeModel, loadNetwork } from '../src/model/load.ts';
+import { disposeModel, loadNetwork, saveModel } from '../src/model/load.ts';
 import type { LoadedModel } from '../src/model/load.ts';
 import { disposeBatch, packTrees } from '../src/model/packed-batch.ts';
 import { native } from '../src/tensor/binding.ts';
@@ -66,7 +66,7 @@ function placesRight(text: string, answer: string): number {
 
 /** Supervised updates, until the loss is low enough: the mean −log-probability of answer and stop token over 32 exercises. */
 async function warmUp(model: LoadedModel, { exercises, warmUntil }: Task, seed: number): Promise<void> {
-  const weights = [...model.decoder.weights.values()];
+  const weights = [...model.decoder.trained.values()];
   for (const weight of weights) weight.requiresGrad_();
   const optimizer = new AdamW(weights);
   const random = dice(seed);
@@ -100,21 +100,27 @@ async function supervisedGradient(model: LoadedModel, exercises: readonly Exerci
   return loss;
 }
 
-/**
- * Mean reward of each round of a run; the same seed makes the model, its warm-up and the run.
- *
- * @param optim makes the optimizer of the run, in place of AdamW
- */
-export async function learn(name: TaskName, seed: number, folder: string, optim?: (weights: readonly Tensor[]) => Optimizer): Promise<number[]> {
+/** What a run changes. */
+export interface Changes {
+  /** Makes the optimizer, in place of AdamW. */
+  optim?: (weights: readonly Tensor[]) => Optimizer;
+  /** Type of the weights from the end of the warm-up on. */
+  dtype?: 'bfloat16' | 'float16';
+  options?: Partial<GrpoOptions>;
+}
+
+/** Mean reward of each round of a run; the same seed makes the model, its warm-up and the run. */
+export async function learn(name: TaskName, seed: number, folder: string, { optim, dtype, options = {} }: Changes = {}): Promise<number[]> {
   const task: Task = tasks[name];
   const home = join(folder, `${name}-${seed}`);
   native().setThreads(1);
   const model = await loadNetwork(await writeTinyModel(join(home, 'model'), { seed }));
   try {
     await warmUp(model, task, seed);
+    if (dtype) await saveModel(join(home, 'warm'), model);
     const trainer = grpo(
       {
-        model,
+        ...(dtype ? { model: join(home, 'warm'), dtype } : { model }),
         dataset: task.exercises.map((exercise) => ({ ...exercise })),
         rewards: { placesRight: ({ completion, row }) => placesRight(completion.text, String(row.answer)) },
         promptsPerStep: 8,
@@ -128,8 +134,9 @@ export async function learn(name: TaskName, seed: number, folder: string, optim?
         threads: 1,
         logCompletions: false,
         outputDir: join(home, 'run'),
-        ...(optim && { optim: optim([...model.decoder.weights.values()]) }),
+        ...(optim && { optim: optim([...model.decoder.trained.values()]) }),
         ...task.options,
+        ...options,
       },
       silent,
     );

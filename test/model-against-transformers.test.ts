@@ -65,7 +65,7 @@ for (const name of ['tied', 'biased', 'sharded']) {
     });
 
     test('the gradient of every parameter to 2e-5 of its largest entry', async () => {
-      for (const weight of decoder.weights.values()) weight.requiresGrad_();
+      for (const weight of decoder.trained.values()) weight.requiresGrad_();
       const batch = packTrees(expected.trees, decoder.config.contextLength);
       await accumulateGradient(decoder, batch, { temperature: expected.temperature, checkpoint: false }, () => ({
         logprobs: tensor(expected.logprobWeights),

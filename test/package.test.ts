@@ -52,6 +52,21 @@ test('what only a push needs is not loaded by the import, nor by --help', () => 
   assert.deepEqual(inPlainNode(program), { before: [true, false], after: true });
 });
 
+test('QuickJS is loaded by a worker of the reward that needs it, not by the import and not by another reward', () => {
+  const program = `
+    const { Session } = await import('node:inspector');
+    const { codeTests } = await import('tsrl');
+    codeTests({ language: 'javascript' });
+    const session = new Session();
+    session.connect();
+    const loaded = [];
+    session.on('Debugger.scriptParsed', ({ params }) => loaded.push(params.url));
+    session.post('Debugger.enable');
+    const has = (part) => loaded.some((url) => url.includes(part));
+    console.log(JSON.stringify([has('/dist/rewards/code-tests.js'), has('quickjs-pool'), has('quickjs-wasi')]));`;
+  assert.deepEqual(inPlainNode(program), [true, false, false]);
+});
+
 test('the description of the package can be read', () => {
   const program = `
     const { default: about } = await import('tsrl/package.json', { with: { type: 'json' } });

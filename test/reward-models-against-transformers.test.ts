@@ -15,7 +15,7 @@ import { batches, openRewardModels } from '../src/rewards/reward-models.ts';
 import type { RewardModelOptions } from '../src/rewards/reward-models.ts';
 import type { RewardEntry, RewardSample } from '../src/rewards/reward.ts';
 import { scoreGroup } from '../src/rewards/score.ts';
-import type { UnscoredSample } from '../src/rewards/score.ts';
+import type { UnscoredSample } from '../src/rewards/reward-call.ts';
 import { native } from '../src/tensor/binding.ts';
 import { liveTensors } from '../src/tensor/scope.ts';
 import { ownFolder } from './toy.ts';

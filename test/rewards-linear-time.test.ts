@@ -17,7 +17,7 @@ const repeated = ['</think><answer>', '</think> ', '<think>', '<answer>', '</ans
 const around: [before: string, after: string][] = [['<think>', ''], ['<answer>', '</answer>'], ['= ', 'x']];
 const texts = repeated.flatMap((part) => around.map(([before, after]) => before + part.repeat(Math.ceil(SIZE / part.length)) + after));
 
-const row = { answer: '7', solution: '7', context: 'a b 猫', numbers: [1, 1, 7], target: 7 };
+const row = { task: 'wordProblems', answer: '7', solution: '7', context: 'a b 猫', numbers: [1, 1, 7], target: 7 };
 const ids = Array.from({ length: SIZE }, (_, i) => i % 3);
 
 /** Each reward with the parameters that make it work most. */
@@ -35,6 +35,7 @@ const all: Record<keyof typeof rewards, PureReward> = {
   exactAnswer: rewards.exactAnswer(),
   numericAnswer: rewards.numericAnswer({ extract: 'whole' }),
   gradedAnswer: rewards.gradedAnswer({ extract: 'whole', gold: 'whole' }),
+  mathAnswer: rewards.mathAnswer(),
   reasoningAccuracy: rewards.reasoningAccuracy({ check: 'number', extract: 'whole' }),
   cosineScaled: rewards.cosineScaled({ maxLen: 10, check: 'number', extract: 'whole' }),
   softOverlongPunishment: rewards.softOverlongPunishment({ maxCompletionLen: 10, softPunishCache: 5 }),
@@ -43,6 +44,7 @@ const all: Record<keyof typeof rewards, PureReward> = {
   consistent: rewards.consistent(),
   jsonSchema: rewards.jsonSchema({ schema: { type: 'array', items: { $ref: '#' } } }),
   countdown: rewards.countdown({ extract: 'whole' }),
+  task: rewards.task(),
 };
 
 /** Milliseconds of this process's processor time. */

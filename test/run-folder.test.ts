@@ -50,7 +50,7 @@ test('a finished run: config, metrics, samples, checkpoints, final model, state'
   assert.equal(config.runName, 'toy');
   assert.equal(config.epsilon, 0.2, 'defaults are written out');
   assert.equal(config.totalSteps, 5);
-  assert.deepEqual(Object.keys(config.plan as object).sort(), ['checkpoint', 'limit', 'slots']);
+  assert.deepEqual(Object.keys(config.plan as object).sort(), ['checkpoint', 'decodingCopies', 'limit', 'slots']);
   assert.match(JSON.stringify(config.rewards), /letter/);
 
   const metrics = lines(run, 'metrics.jsonl');
@@ -144,7 +144,7 @@ test("the caller's model is trained in place and goes on without gradients", asy
   const untrained = await probe(loaded);
   await grpo(toyOptions(model, join(folder, 'in-place'), { model: loaded, maxSteps: 2 }), silent).run();
   assert.notDeepEqual(await probe(loaded), untrained);
-  assert.ok([...loaded.decoder.weights.values()].every((weight) => !weight.requiresGrad && weight.grad === null));
+  assert.ok([...loaded.decoder.trained.values()].every((weight) => !weight.requiresGrad && weight.grad === null));
   assert.equal(liveTensors(), alive);
   loaded.dispose();
 });

@@ -33,6 +33,7 @@ const settings: UpdateSettings = {
   limit: { rows: 2 },
   checkpoint: false,
   maxGradNorm: null,
+  lossScale: null,
   learningRate: 0,
   dropout: { seed: 0, step: 0 },
 };
@@ -109,7 +110,7 @@ async function gradientOf(changes: Partial<UpdateSettings>): Promise<{ gradients
 
 /** Moves every weight along a direction. */
 function move(direction: Gradients, step: number): void {
-  for (const [name, weight] of decoder.weights) {
+  for (const [name, weight] of decoder.trained) {
     scope(() => noGrad(() => add_(weight, mulScalar(tensor(direction.get(name)!, weight.shape), step))));
   }
 }
@@ -121,7 +122,7 @@ for (const maskTruncatedCompletions of [false, true]) {
     const { gradients, loss } = await gradientOf({ maskTruncatedCompletions });
     const byHand = await lossByHand(maskTruncatedCompletions);
     assert.ok(Math.abs(loss - byHand) < 1e-5, `loss ${loss}, by hand ${byHand}`);
-    const directions = [gradients, ...[1, 2].map((seed): Gradients => new Map([...decoder.weights].map(([name, weight], i) => [name, normals(weight.length, 1, seed, i)])))];
+    const directions = [gradients, ...[1, 2].map((seed): Gradients => new Map([...decoder.trained].map(([name, weight], i) => [name, normals(weight.length, 1, seed, i)])))];
     for (const [i, direction] of directions.entries()) {
       // Far enough for float32, near enough that the loss stays smooth.
       const step = 2e-3 / Math.sqrt(dot(direction, direction));
@@ -138,7 +139,7 @@ for (const maskTruncatedCompletions of [false, true]) {
 }
 
 test('nothing of one update is left in the gradient of the next', async () => {
-  const optimizer = new AdamW([...decoder.weights.values()]);
+  const optimizer = new AdamW([...decoder.trained.values()]);
   const norms: number[] = [];
   for (let i = 0; i < 2; i++) norms.push((await updatePolicy(decoder, optimizer, groups, settings)).metrics.grad_norm!);
   optimizer.dispose();

@@ -4,32 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { grpo } from '../../src/grpo/trainer.ts';
 import { native } from '../../src/tensor/binding.ts';
-import { readTask } from './task.ts';
+import { optionsOf, readTask } from './task.ts';
 
 const { task, prompts } = readTask();
 const { shape } = task;
 const folder = mkdtempSync(join(tmpdir(), 'tsrl-bench-'));
 try {
-  const { runFolder } = await grpo(
-    {
-      model: task.model,
-      outputDir: join(folder, 'run'),
-      dataset: prompts.map(({ text }) => ({ prompt: text })),
-      shuffleDataset: false,
-      addSpecialTokens: false,
-      rewards: { free: ({ completion }) => completion.ids.reduce((sum, id) => sum + id, 0) % 7 },
-      promptsPerStep: shape.prompts,
-      numGenerations: shape.generations,
-      maxPromptLength: shape.promptTokens,
-      minCompletionLength: shape.newTokens,
-      maxCompletionLength: shape.newTokens,
-      maxSteps: task.steps,
-      numTrainEpochs: null,
-      threads: task.threads,
-      ...task.ours,
-    },
-    { stream: null },
-  ).run();
+  const { runFolder } = await grpo(optionsOf(task, prompts, join(folder, 'run')), { stream: null }).run();
   const records = readFileSync(join(runFolder, 'metrics.jsonl'), 'utf8').trim().split('\n').map((line) => JSON.parse(line) as Record<string, number>);
   checkTokens(records);
   const steps = records.map((record) => ({ step: record.step_time, rollout: record['time/rollout'], update: record['time/update'] }));

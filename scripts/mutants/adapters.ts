@@ -26,8 +26,8 @@ export const adapters: readonly Mutant[] = [
   {
     name: 'DoRA divides by the lengths of the base',
     file: 'src/model/linear.ts',
-    find: 'ops.rowNorms(adaptedWeight(weight, adapter))',
-    replace: 'ops.rowNorms(weight)',
+    find: 'ops.rowNorms(adaptedWeight(valuesOf(weight), adapter))',
+    replace: 'ops.rowNorms(valuesOf(weight))',
     tests: ['test/adapters-against-peft.test.ts'],
   },
   {
@@ -36,5 +36,26 @@ export const adapters: readonly Mutant[] = [
     find: 'step * adapter.maps.size + index',
     replace: 'index',
     tests: ['test/adapter-dropout.test.ts'],
+  },
+  {
+    name: 'decoding over blocks forgets the adapter',
+    file: 'src/generate/decoding-weights.ts',
+    find: 'multiply(x, map, null, growths[i])',
+    replace: 'multiply(x, { ...map, adapter: null }, null, growths[i])',
+    tests: ['test/quantised-base.test.ts'],
+  },
+  {
+    name: 'the walk back through a head in blocks turns around',
+    file: 'src/model/weight.ts',
+    find: 'ops.blockProduct(y, weight.blocks, weight.format)',
+    replace: 'ops.blockProduct(ops.neg(y), weight.blocks, weight.format)',
+    tests: ['test/quantised-base.test.ts'],
+  },
+  {
+    name: 'a quantised base is trained without an adapter',
+    file: 'src/grpo/start.ts',
+    find: 'blockCount(model.decoder) > 0 : quantisation !== null',
+    replace: 'false : false',
+    tests: ['test/quantised-base.test.ts'],
   },
 ];

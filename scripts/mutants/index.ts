@@ -1,11 +1,16 @@
 /** Faults that a trainer plausibly has. */
 import { adapters } from './adapters.ts';
+import { data } from './data.ts';
+import { estimate } from './estimate.ts';
 import { advantages, loss } from './loss.ts';
+import { math } from './math.ts';
 import type { Mutant } from './mutant.ts';
 import { optimizers } from './optimizers.ts';
+import { codeAndJudge } from './code-and-judge.ts';
+import { rewardRuntime } from './reward-runtime.ts';
 import { rewards } from './rewards.ts';
 import { sampling } from './sampling.ts';
 import { optimisation, update } from './update.ts';
 
 /** Every fault. */
-export const mutants: readonly Mutant[] = [...advantages, ...loss, ...update, ...optimisation, ...optimizers, ...adapters, ...sampling, ...rewards];
+export const mutants: readonly Mutant[] = [...advantages, ...loss, ...update, ...optimisation, ...optimizers, ...adapters, ...sampling, ...rewards, ...rewardRuntime, ...codeAndJudge, ...estimate, ...data, ...math];

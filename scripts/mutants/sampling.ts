@@ -27,8 +27,8 @@ export const sampling: readonly Mutant[] = [
   {
     name: 'round missing in the random key of a rollout',
     file: 'src/grpo/train.ts',
-    find: '{ ...options, slots }, sampling, {',
-    replace: '{ ...options, slots }, 0, {',
+    find: '{ ...options, slots, decodingCopies }, sampling, {',
+    replace: '{ ...options, slots, decodingCopies }, 0, {',
     tests: ['test/reproducible.test.ts'],
     only: 'comes again',
   },

@@ -137,8 +137,8 @@ export const optimisation: readonly Mutant[] = [
   {
     name: 'gradient not clipped',
     file: 'src/training/gradient-norm.ts',
-    find: 'if (factor >= 1) return norm;',
-    replace: 'if (factor > 0) return norm;',
+    find: 'Math.min(1, maxNorm / (norm + EPSILON))',
+    replace: '1',
     tests: ['src/training/gradient-norm.test.ts'],
   },
   {

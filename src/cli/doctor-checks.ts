@@ -69,11 +69,11 @@ export async function checkDisk(folder: string): Promise<Finding> {
   return bavail * bsize >= ENOUGH_BYTES ? fine('disk', detail) : problem('disk', detail, `free ${gib(ENOUGH_BYTES)}, or work on another disk`);
 }
 
-/** What `dtype: 'auto'` takes here, and why. */
+/** What training in `dtype: 'auto'` takes here, and why: measured at the sizes of a small model. */
 export async function checkDtype(): Promise<Finding> {
-  const { chooseDType } = await import('../model/load.ts');
-  const { dtype, reason } = chooseDType('auto');
-  return fine('dtype', `${dtype}: ${reason}`);
+  const { fastDType, timeDTypes } = await import('../model/fast-dtype.ts');
+  const { dtype, reason } = fastDType(timeDTypes({ hiddenSize: 576, intermediateSize: 1536 }));
+  return fine('dtype', `${dtype} for training: ${reason}`);
 }
 
 /** Whether the folder for libtorch and fetched models can be written, or made. */

@@ -27,6 +27,7 @@ const own: Flags = {
   ...sampling,
   device: text('DEVICE', "'auto' or 'cpu' (default auto)"),
   dtype: text('DTYPE', "'auto', 'float32', 'bfloat16', 'float16' or 'float64' (default auto)"),
+  quantisation: text('FORMAT', "Holds the weights in blocks of 4 or 8 bits: 'q4_0', 'q4_1', 'q8_0', or 'asStored' for those of a GGUF file"),
   json: toggle('Prints { prompt, completions: [{ text, ids, finishReason }] }'),
   help: toggle('Shows this'),
 };
@@ -54,7 +55,7 @@ export const run = command(() => own, help, async (parsed, io) => {
   const options = Object.fromEntries(Object.keys(sampling).flatMap((name) => (given(parsed, name) === undefined ? [] : [[name, given(parsed, name)]])));
 
   const { loadModel } = await import('../language-model.ts');
-  const placement = Object.fromEntries(['device', 'dtype'].flatMap((name) => (given(parsed, name) === undefined ? [] : [[name, given(parsed, name)]])));
+  const placement = Object.fromEntries(['device', 'dtype', 'quantisation'].flatMap((name) => (given(parsed, name) === undefined ? [] : [[name, given(parsed, name)]])));
   const onMessage = (line: string): void => io.err(`${line}\n`);
   const base = given(parsed, 'base') as string | undefined;
   const model = await loadModel(modelFrom(io.cwd, reference), { ...placement, ...(base === undefined ? {} : { base: modelFrom(io.cwd, base) }), onMessage });

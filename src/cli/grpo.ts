@@ -1,9 +1,10 @@
 import { rewards as builtinRewards } from '../rewards/builtin.ts';
 import { command } from './command.ts';
-import { flagsHelp, given, toggle, UsageError, type Flags } from './flags.ts';
+import { flagsHelp, given, toggle, UsageError, type Flags, type ParsedFlags } from './flags.ts';
+import type { Io } from './io.ts';
 import { loadRewardFiles, rewardsFromFlags } from './module-file.ts';
 import { optionFlags, optionHelp, overrideOptions } from './option-flags.ts';
-import { checkOptions, optionAssignments, train } from './training.ts';
+import { checkOptions, optionAssignments, train, type CheckedOptions } from './training.ts';
 
 const own: Flags = {
   dryRun: toggle('Shows one prompt, one group of completions and its rewards; updates nothing'),
@@ -13,7 +14,7 @@ const own: Flags = {
 
 /** The text of `tsrl grpo --help`. */
 export function help(): string {
-  return `tsrl grpo --model REF --dataset FILE --reward NAME|FILE.ts … [--key value …]
+  return `tsrl grpo --model REF --dataset PATH|ORG/NAME|TASK --reward NAME|FILE.ts … [--key value …]
 
 Runs GRPO without a recipe. A reward is built in (length:50) or the default export of a file, and is named after it.
 Built in, with their parameters in docs/rewards-library.md: ${Object.keys(builtinRewards).join(', ')}.
@@ -28,15 +29,21 @@ ${optionHelp()}
 
 /** Runs GRPO from flags alone. */
 export const run = command(() => ({ ...optionFlags(), ...own }), help, async (parsed, io) => {
+  const { options, ...files } = await givenOptions(parsed, io);
+  return train(options, parsed, io, files);
+});
+
+/** The checked options of a command line that names no recipe, and the files that its rewards came from. */
+export async function givenOptions(parsed: ParsedFlags, io: Io): Promise<CheckedOptions> {
   if (parsed.positionals.length > 0) {
     throw new UsageError(`Expected only flags, got \`${parsed.positionals[0]}\`; for a recipe write \`tsrl run ${parsed.positionals[0]}\`.`);
   }
   const assignments = optionAssignments(parsed);
   const names = new Set([...assignments.map(({ path }) => path[0]!), 'reward', 'rewards']);
   const missing = ['model', 'dataset', 'reward'].find((name) => !parsed.assignments.some(({ path }) => path[0] === name));
-  if (missing !== undefined) throw new UsageError(`Expected \`--${missing}\` to be given, got nothing; \`tsrl grpo\` needs --model, --dataset and --reward.`, { flag: missing });
+  if (missing !== undefined) throw new UsageError(`Expected \`--${missing}\` to be given, got nothing; without a recipe all of --model, --dataset and --reward are needed.`, { flag: missing });
 
-  const { rewards, files } = await loadRewardFiles(rewardsFromFlags(given(parsed, 'reward') as string[]), io.cwd);
-  const options = checkOptions({ ...overrideOptions({}, assignments, io.cwd), rewards }, names);
-  return train(options, parsed, io, { rewardFiles: files });
-});
+  const options = overrideOptions({}, assignments, io.cwd);
+  const { rewards, files } = await loadRewardFiles(rewardsFromFlags(given(parsed, 'reward') as string[]), io.cwd, options.isolate === true);
+  return { options: checkOptions({ ...options, rewards }, names), rewardFiles: files };
+}

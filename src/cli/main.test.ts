@@ -53,7 +53,7 @@ describe('wrong usage: exit code 2, a sentence and where to look, nothing on sta
     [['run', 'a.ts', 'b.ts'], /one recipe, got a\.ts and b\.ts/],
     [['run', 'recipe.ts', '--learning-rat', '1'], /did you mean `--learning-rate`\?/],
     [['run', 'recipe.ts', '--num-generations', '1'], /`numGenerations` to be 2 or more, got 1/],
-    [['run', 'recipe.ts', '--num-generations', '2', '--max-memory', '8'], /`maxMemory` is not part of this version yet/],
+    [['run', 'recipe.ts', '--num-generations', '2', '--reward-replay-fraction', '0.5'], /`rewardReplayFraction` is not part of this version yet/],
     [['grpo', 'recipe.ts'], /write `tsrl run recipe\.ts`/],
     [['grpo', '--dataset', 'd', ...reward], /`--model` to be given/],
     [['grpo', '--model', './m', ...reward], /`--dataset` to be given/],

@@ -13,6 +13,7 @@ interface Command {
 const commands: Readonly<Record<string, Command>> = {
   run: { summary: 'runs a recipe: tsrl run recipe.ts', load: () => import('./run.ts') },
   grpo: { summary: 'runs GRPO from flags: --model, --dataset, --reward', load: () => import('./grpo.ts') },
+  estimate: { summary: 'says what a run will take in memory and time: tsrl estimate recipe.ts', load: () => import('./estimate.ts') },
   generate: { summary: 'completes a prompt: --model, --prompt', load: () => import('./generate.ts') },
   pull: { summary: 'fetches a model and prints where it is', load: () => import('./pull.ts') },
   merge: { summary: 'puts an adapter into the weights of its base: tsrl merge ADAPTER FOLDER', load: () => import('./merge.ts') },

@@ -3,6 +3,7 @@ import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { batch, batchFunction } from '../rewards/reward.ts';
 import type { RewardFunction } from '../rewards/reward.ts';
 import { loadDefault, loadRecipe, loadRewardFiles, rewardsFromFlags } from './module-file.ts';
 
@@ -43,7 +44,7 @@ const own = (): number => 0;
 
 test('reward files are replaced by their default export, other entries stay', async () => {
   const given = { own, builtin: 'length:50', file: './arrow.ts', settings: { fn: 'waits.mjs', weight: 2 } };
-  const { rewards, files } = await loadRewardFiles(given, folder, thisPackage);
+  const { rewards, files } = await loadRewardFiles(given, folder, false, thisPackage);
   const loaded = rewards as { own: unknown; builtin: unknown; file: () => number; settings: { fn: () => number; weight: number } };
   assert.equal(loaded.own, own);
   assert.equal(loaded.builtin, 'length:50');
@@ -53,8 +54,24 @@ test('reward files are replaced by their default export, other entries stay', as
   assert.deepEqual(files, [file('arrow.ts'), file('waits.mjs')]);
 });
 
+test('an isolated reward keeps its path, made absolute, and is not loaded here', async () => {
+  const given = { own, said: { file: './throws.ts', isolate: true, processes: 2 }, byOption: 'throws.ts', not: { fn: './arrow.ts', isolate: false }, builtin: 'length:50' };
+  const { rewards, files } = await loadRewardFiles(given, folder, true, thisPackage);
+  const { said, byOption, not, ...rest } = rewards as Record<string, { fn: unknown }>;
+  assert.deepEqual([said, byOption], [{ fn: file('throws.ts'), isolate: true, processes: 2 }, { fn: file('throws.ts') }]);
+  assert.equal((not!.fn as () => number)(), 7);
+  assert.deepEqual(rest, { own, builtin: 'length:50' });
+  assert.deepEqual(files, [file('throws.ts'), file('throws.ts'), file('arrow.ts')]);
+});
+
+test('a file may hold a batch reward', async () => {
+  await writeFile(file('batch.ts'), `import { batch } from 'tsrl';\nexport default batch((samples) => samples.map(() => 1));\n`);
+  const { rewards } = await loadRewardFiles({ all: 'batch.ts' }, folder, false, async () => ({ batch }));
+  assert.ok(batchFunction((rewards as { all: unknown }).all));
+});
+
 test('in a list, a reward without a name takes that of its file', async () => {
-  const { rewards } = await loadRewardFiles(['arrow.ts', 'waits.mjs'], folder, thisPackage);
+  const { rewards } = await loadRewardFiles(['arrow.ts', 'waits.mjs'], folder, false, thisPackage);
   assert.deepEqual((rewards as RewardFunction[]).map(({ name }) => name), ['arrow', 'named']);
 });
 
@@ -66,7 +83,7 @@ test('what cannot be loaded says why', async () => {
   await assert.rejects(load('broken.ts'), { name: 'InputError', message: /to load, got an error/ });
   await assert.rejects(load('throws.ts'), { name: 'InputError', message: /no luck/ });
   await assert.rejects(loadRecipe(file('number.ts'), thisPackage), { name: 'InputError', message: /a plain description/ });
-  await assert.rejects(loadRewardFiles({ n: './number.ts' }, folder, thisPackage), { name: 'InputError', message: /a reward function as its default export, got 3/ });
+  await assert.rejects(loadRewardFiles({ n: './number.ts' }, folder, false, thisPackage), { name: 'InputError', message: /a reward function as its default export, got 3/ });
 });
 
 test('rewards of the command line are named by file or built-in', () => {

@@ -3,9 +3,11 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname, extname, resolve } from 'node:path';
 import { expected, InputError, NotFoundError } from '../errors.ts';
 import type { GrpoOptions } from '../grpo/option-schema.ts';
-import { isModulePath, modelFrom, withPathsFrom } from '../grpo/recipe.ts';
+import { modelFrom, withPathsFrom } from '../grpo/recipe.ts';
 import { isModelText, modelRewardName, withReference } from '../rewards/model-reward.ts';
-import type { BatchReward, FunctionEntry, RewardEntry, RewardFunction, Rewards } from '../rewards/reward.ts';
+import { hasSettings } from '../rewards/reward-entry.ts';
+import { batchFunction, isModulePath } from '../rewards/reward.ts';
+import type { BatchReward, RewardEntry, RewardFunction, Rewards, RewardSettings } from '../rewards/reward.ts';
 
 /** What `import … from 'tsrl'` gives inside a loaded file. */
 export type PackageExports = () => Promise<object>;
@@ -50,23 +52,28 @@ export async function loadRecipe(path: string, packageExports?: PackageExports):
 }
 
 /**
- * Rewards with every file path replaced by the default export of that file, and every path of a reward model made absolute.
+ * Rewards with every file path replaced by the default export of that file; where the reward is isolated, by the absolute
+ * path, which is loaded in a process of its own. Paths of reward models become absolute.
  *
  * @param folder what relative paths are read from
+ * @param isolate the option `isolate`: what a reward does that does not say so itself
  * @returns the rewards, and the files they came from
  */
-export async function loadRewardFiles(rewards: Rewards, folder: string, packageExports?: PackageExports): Promise<{ rewards: Rewards; files: string[] }> {
+export async function loadRewardFiles(rewards: Rewards, folder: string, isolate: boolean, packageExports?: PackageExports): Promise<{ rewards: Rewards; files: string[] }> {
   const files: string[] = [];
   const replace = async (given: RewardEntry): Promise<RewardEntry> => {
     const entry = withReference(given, (reference) => modelFrom(folder, reference));
     if (typeof entry === 'object' && entry !== null && 'model' in entry) return entry;
-    const settings = hasSettings(entry) ? entry : null;
-    const text = settings ? settings.fn : entry;
-    if (typeof text !== 'string' || !isModulePath(text)) return entry;
+    const settings: RewardSettings = hasSettings(entry) ? entry : { fn: entry };
+    const { fn, file, ...rest } = settings;
+    // Both at once are refused by the check of the options.
+    const text = fn === undefined ? file : file === undefined && typeof fn === 'string' && isModulePath(fn) ? fn : undefined;
+    if (typeof text !== 'string') return entry;
     const path = resolve(folder, text);
-    const fn = await loadReward(path, packageExports);
     files.push(path);
-    return settings ? { ...settings, fn } : fn;
+    if (settings.isolate ?? isolate) return { ...rest, fn: path };
+    const loaded = await loadReward(path, packageExports);
+    return hasSettings(entry) ? { ...rest, fn: loaded } : loaded;
   };
   if (Array.isArray(rewards)) {
     return { rewards: await inTurn(rewards as readonly RewardEntry[], replace), files };
@@ -91,17 +98,18 @@ export function rewardsFromFlags(given: readonly string[]): Record<string, strin
   return rewards;
 }
 
-/** A reward with settings of its own, in contrast to a plain function or name. */
-function hasSettings(entry: FunctionEntry): entry is Exclude<FunctionEntry, string | RewardFunction | BatchReward> {
-  return typeof entry === 'object' && entry !== null;
-}
-
-async function loadReward(path: string, packageExports?: PackageExports): Promise<RewardFunction | BatchReward> {
+/**
+ * The reward that a file's default export is.
+ *
+ * @param path absolute
+ */
+export async function loadReward(path: string, packageExports?: PackageExports): Promise<RewardFunction | BatchReward> {
   const fn = await loadDefault(path, 'reward', packageExports);
+  if (batchFunction(fn)) return fn as BatchReward;
   if (typeof fn !== 'function') throw expected(basename(path), 'to have a reward function as its default export', fn, 'write `export default ({ completion }) => …`');
   // `export default () => …` has no name of its own (or the one jiti gives it); in a list of rewards the file names it.
   if (/^(_?default)?$/.test(fn.name)) Object.defineProperty(fn, 'name', { value: basename(path, extname(path)) });
-  return fn as RewardFunction | BatchReward;
+  return fn as RewardFunction;
 }
 
 /** One after the other, so that errors and module effects come in the order written. */

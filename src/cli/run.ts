@@ -1,10 +1,11 @@
 import { dirname, resolve } from 'node:path';
 import type { Rewards } from '../rewards/reward.ts';
 import { command } from './command.ts';
-import { flagsHelp, given, toggle, UsageError, type Flags } from './flags.ts';
+import { flagsHelp, given, toggle, UsageError, type Flags, type ParsedFlags } from './flags.ts';
+import type { Io } from './io.ts';
 import { loadRecipe, loadRewardFiles, rewardsFromFlags } from './module-file.ts';
 import { optionFlags, optionHelp, overrideOptions } from './option-flags.ts';
-import { checkOptions, optionAssignments, train } from './training.ts';
+import { checkOptions, optionAssignments, train, type CheckedOptions } from './training.ts';
 
 const own: Flags = {
   dryRun: toggle('Shows one prompt, one group of completions and its rewards; updates nothing'),
@@ -28,6 +29,12 @@ ${optionHelp()}
 
 /** Runs a recipe with what the command line overrides. */
 export const run = command(() => ({ ...optionFlags(), ...own }), help, async (parsed, io) => {
+  const { options, ...files } = await recipeOptions(parsed, io);
+  return train(options, parsed, io, files);
+});
+
+/** The checked options of a recipe with what the command line overrides, and the files that they came from. */
+export async function recipeOptions(parsed: ParsedFlags, io: Io): Promise<CheckedOptions> {
   const [file, ...more] = parsed.positionals;
   if (file === undefined) throw new UsageError('Expected a recipe, got nothing; write `tsrl run recipe.ts`.');
   if (more.length > 0) throw new UsageError(`Expected one recipe, got ${parsed.positionals.join(' and ')}; flags begin with \`--\`.`);
@@ -38,8 +45,7 @@ export const run = command(() => ({ ...optionFlags(), ...own }), help, async (pa
   const options = overrideOptions(recipe, assignments, io.cwd);
   const rewardFlags = given(parsed, 'reward') as string[] | undefined;
   const rewards: Rewards | undefined = rewardFlags ? rewardsFromFlags(rewardFlags) : options.rewards;
-  const loaded = typeof rewards === 'object' && rewards !== null ? await loadRewardFiles(rewards, rewardFlags ? io.cwd : dirname(recipePath)) : { rewards, files: [] };
+  const loaded = typeof rewards === 'object' && rewards !== null ? await loadRewardFiles(rewards, rewardFlags ? io.cwd : dirname(recipePath), options.isolate === true) : { rewards, files: [] };
   const names = new Set([...assignments.map(({ path }) => path[0]!), ...(rewardFlags ? ['reward', 'rewards'] : [])]);
-  const checked = checkOptions({ ...options, rewards: loaded.rewards }, names);
-  return train(checked, parsed, io, { recipePath, rewardFiles: loaded.files });
-});
+  return { options: checkOptions({ ...options, rewards: loaded.rewards }, names), recipePath, rewardFiles: loaded.files };
+}

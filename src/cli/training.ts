@@ -12,8 +12,15 @@ export interface StoppableRun {
   stop(reason: string): void;
 }
 
-/** Flags of a run that are not options. */
-export const runFlagNames: ReadonlySet<string> = new Set(['help', 'json', 'dryRun', 'reward']);
+/** Flags of a run, or of its estimate, that are not options. */
+export const runFlagNames: ReadonlySet<string> = new Set(['help', 'json', 'dryRun', 'completionTokens', 'reward']);
+
+/** Options that were checked, and the files that they came from. */
+export interface CheckedOptions {
+  options: GrpoOptions;
+  recipePath?: string;
+  rewardFiles: string[];
+}
 
 /** The assignments of a command line that set options of the run. */
 export function optionAssignments({ assignments }: ParsedFlags): Assignment[] {

@@ -15,7 +15,7 @@ function hashOf(...parts: readonly number[]): number {
 }
 
 /** A whole number in 0 … n − 1. 53 random bits, so that the bias is below n / 2^53. */
-function below(n: number, seed: number, epoch: number, counter: number): number {
+export function below(n: number, seed: number, epoch: number, counter: number): number {
   const high = hashOf(seed, epoch, counter, 0) >>> 5; // 27 bits
   const low = hashOf(seed, epoch, counter, 1) >>> 6; // 26 bits
   return Math.floor(((high * 2 ** 26 + low) / 2 ** 53) * n);

@@ -1,8 +1,9 @@
 /** The prompt of a row. */
 import { expected } from '../errors.ts';
 import type { Message } from '../text/message.ts';
+import { rowName } from './row.ts';
 import type { Row } from './row.ts';
-import { requireColumn } from './source.ts';
+import { requireColumn } from './shape.ts';
 
 /**
  * What a row asks the model: the value of a column, or what a function makes of the row.
@@ -15,7 +16,7 @@ export function promptOf(row: Row, index: number, prompt: string | ((row: Row) =
   const value: unknown = typeof prompt === 'string' ? row[prompt] : prompt(row);
   if (typeof value === 'string' && value !== '') return value;
   if (Array.isArray(value) && value.length > 0 && value.every(isMessage)) return value;
-  throw expected('prompt', 'to be text or messages ({ role, content }), not empty', value, `correct row ${index}`);
+  throw expected('prompt', 'to be text or messages ({ role, content }), not empty', value, `correct ${rowName(row, index)}`);
 }
 
 function isMessage(value: unknown): value is Message {

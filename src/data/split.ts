@@ -1,4 +1,4 @@
-/** The notation of splits: `train`, `train[:75]`, `train[10:20]`, `train[-5:]`, `train[:10%]`. */
+/** The notation of splits: `train`, `train[:75]`, `train[10:20]`, `train[-5:]`, `train[:10%]`, and sums: `train+test[:10]`. */
 import { expected } from '../errors.ts';
 
 /** One end of a slice: a row number, counted from the end when negative, or a percentage. */
@@ -16,16 +16,32 @@ export interface Slice {
 const END = String.raw`(-?\d+%?)?`;
 const NOTATION = new RegExp(String.raw`^([\w][\w.-]*)(?:\[${END}:${END}\])?$`);
 
+/** One term of a split. */
+export interface SplitTerm {
+  name: string;
+  slice: Slice | null;
+  /** As it was written, for errors. */
+  text: string;
+}
+
 /**
- * Takes a split apart.
+ * Takes a split apart, into the terms of its sum.
  *
  * @throws InputError for text that is not a split
  */
-export function parseSplit(text: string): { name: string; slice: Slice | null } {
-  const match = NOTATION.exec(text);
-  if (!match) throw expected('split', 'to be a name, with a slice if wanted', text, "write it as 'train', 'train[:75]', 'train[10:20]' or 'train[:10%]'");
-  const [, name, from, to] = match;
-  return { name: name!, slice: text.includes('[') ? { from: parseEnd(from), to: parseEnd(to) } : null };
+export function parseSplit(text: string): SplitTerm[] {
+  return text.split('+').map((term) => {
+    const match = NOTATION.exec(term.trim());
+    if (!match) throw expected('split', 'to be a name, with a slice if wanted', text, "write it as 'train', 'train[:75]', 'train[10:20]', 'train[:10%]' or 'train+test'");
+    const [, name, from, to] = match;
+    return { name: name!, slice: term.includes('[') ? { from: parseEnd(from), to: parseEnd(to) } : null, text: term.trim() };
+  });
+}
+
+/** How many rows from the beginning a slice needs; null = all. */
+export function rowsNeeded({ from, to }: Slice): number | null {
+  const fromBeginning = (end: SliceEnd): boolean => !end.percent && end.value >= 0;
+  return to && fromBeginning(to) && (from === null || fromBeginning(from)) ? to.value : null;
 }
 
 function parseEnd(text: string | undefined): SliceEnd | null {

@@ -111,22 +111,68 @@ async function* broken(): AsyncGenerator<Row> {
   throw new Error('gone');
 }
 
+const streamRounds = (n: number, more: Partial<Parameters<typeof createStreamRounds>[1]> = {}, shuffleBuffer = 1, once = false): Rounds =>
+  createStreamRounds({ open: () => stream(n), once, shuffleBuffer }, { roundSize: 2, seed: 1, shuffle: true, epochs: 1, ...more });
+
 describe('rounds of a stream', () => {
   test('come in order; what fills no round is dropped', async () => {
-    const rounds = createStreamRounds(stream(5), { roundSize: 2 });
+    const rounds = streamRounds(5);
     assert.equal(rounds.totalRounds, Infinity);
-    assert.deepEqual(await all(rounds), [{ indices: [0, 1], epoch: 0 }, { indices: [2, 3], epoch: 0 }]);
+    assert.deepEqual((await all(rounds)).map(({ indices }) => indices), [[0, 1], [2, 3]]);
     assert.equal(await rounds.next(), null);
   });
 
-  test('go on behind the rows already done', async () => {
-    const rounds = createStreamRounds(stream(6), { roundSize: 2 });
+  test('a stream that can be opened again is gone through again, the next pass filling the last round', async () => {
+    assert.deepEqual((await all(streamRounds(5, { epochs: 2 }))).map(({ indices, epoch }) => [...indices, epoch]), [[0, 1, 0], [2, 3, 0], [4, 0, 1], [1, 2, 1], [3, 4, 1]]);
+    assert.equal((await all(streamRounds(4, { epochs: 3 }, 1, true))).length, 2);
+    const endless = streamRounds(3, { epochs: null });
+    for (let i = 0; i < 30; i++) assert.ok(await endless.next());
+    assert.equal(await streamRounds(0, { epochs: null }).next(), null);
+  });
+
+  for (const [n, roundSize, buffer] of [[6, 2, 1], [11, 3, 4], [5, 2, 100], [7, 7, 3]] as const) {
+    test(`${n} rows in rounds of ${roundSize}, drawn from ${buffer}: once in a pass, and the same from any state`, async () => {
+      const options = { roundSize, epochs: 3 };
+      const whole = (await all(streamRounds(n, options, buffer))).map(({ indices }) => indices);
+      assert.equal(whole.length, Math.floor((3 * n) / roundSize));
+      const flat = whole.flat();
+      for (let pass = 0; pass < 2; pass++) assert.equal(new Set(flat.slice(pass * n, (pass + 1) * n)).size, n);
+      if (buffer > 1) assert.notDeepEqual(flat.slice(0, n), flat.slice(n, 2 * n));
+
+      const rounds = streamRounds(n, options, buffer);
+      for (let done = 0; done <= whole.length; done++) {
+        const from = JSON.parse(JSON.stringify(rounds.state())) as RoundState;
+        assert.deepEqual((await all(streamRounds(n, { ...options, from }, buffer))).map(({ indices }) => indices), whole.slice(done));
+        await rounds.next();
+      }
+    });
+  }
+
+  test('a buffer mixes no further than it reaches, and not at all without shuffling', async () => {
+    const order = (await all(streamRounds(100, { roundSize: 100 }, 10)))[0]!.indices;
+    order.forEach((index, place) => assert.ok(index - place < 10));
+    assert.ok(order.filter((index, place) => index !== place).length > 50);
+    assert.deepEqual((await all(streamRounds(6, { shuffle: false }, 4))).flatMap(({ indices }) => indices), [0, 1, 2, 3, 4, 5]);
+  });
+
+  test('closing lets go of the source, wherever it stands', async () => {
+    let open = 0;
+    async function* counted(): AsyncGenerator<Row> {
+      open += 1;
+      try {
+        yield* stream(10);
+      } finally {
+        open -= 1;
+      }
+    }
+    const rounds = createStreamRounds({ open: counted, once: false, shuffleBuffer: 3 }, { roundSize: 2, seed: 1, shuffle: true, epochs: 2 });
     await rounds.next();
-    const later = createStreamRounds(stream(6), { roundSize: 2, from: rounds.state() });
-    assert.deepEqual((await all(later)).map(({ indices }) => indices), [[2, 3], [4, 5]]);
+    assert.equal(open, 1);
+    await rounds.close();
+    assert.equal(open, 0);
   });
 
   test('an error of the source comes through', async () => {
-    await assert.rejects(createStreamRounds(broken(), { roundSize: 2 }).next(), { message: 'gone' });
+    await assert.rejects(createStreamRounds({ open: broken, once: true, shuffleBuffer: 1 }, { roundSize: 2, seed: 1, shuffle: false, epochs: 1 }).next(), { message: 'gone' });
   });
 });

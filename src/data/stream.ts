@@ -3,21 +3,22 @@
  * filled from the next epoch's order, and dropped at the very end. Every epoch visits every row once.
  */
 import { expected } from '../errors.ts';
-import { epochOrder } from './order.ts';
+import { below, epochOrder } from './order.ts';
 import type { Row } from './row.ts';
+import type { RowStream } from './source.ts';
 
 /** The rows of one round, with their positions in the dataset before shuffling. */
 export interface Round {
   rows: { index: number; row: Row }[];
-  /** Epochs done once this round is, as in 1.25; always 0 for a stream, whose length is not known. */
+  /** Epochs done once this round is, as in 1.25; whole ones for a stream, whose length is not known. */
   epoch: number;
 }
 
 /** Where the rounds stand; plain JSON, enough to go on from. */
 export interface RoundState {
-  /** Epochs done; for a stream 0. */
+  /** Epochs done. */
   epoch: number;
-  /** Rows of the current epoch done; for a stream all rows done. */
+  /** Rows of the current epoch done. */
   position: number;
 }
 
@@ -29,6 +30,8 @@ export interface Rounds {
   readonly totalRounds: number;
   /** Where the rounds stand, after the last `next`. */
   state(): RoundState;
+  /** Lets go of what a stream holds open. */
+  close(): Promise<void>;
 }
 
 /** How rows are cut into rounds. */
@@ -76,6 +79,7 @@ export function createRounds(rows: readonly Row[], { roundSize, seed, shuffle, e
   return {
     totalRounds,
     state: () => ({ epoch, position }),
+    close: async () => {},
     next: async () => {
       if (drawn() >= totalRounds) return null;
       const indices = take();
@@ -115,39 +119,73 @@ function createOrders(n: number, roundSize: number, draw: (epoch: number) => num
   };
 }
 
-/**
- * Rounds of rows that come one by one, in the order in which they come. Rows at the end that fill no round are dropped.
- *
- * @param from rows already done, which are read and passed over
- */
-export function createStreamRounds(rows: AsyncIterable<Row>, { roundSize, from }: { roundSize: number; from?: RoundState }): Rounds {
-  const iterator = rows[Symbol.asyncIterator]();
-  let position = 0;
-  let ended = false;
+/** How rows that come one by one are cut into rounds. */
+export interface StreamRoundOptions {
+  roundSize: number;
+  seed: number;
+  /** Whether rows are drawn from the stream's waiting ones; false = as they come. */
+  shuffle: boolean;
+  /** Passes over the stream; null = no end. One that comes only once is gone through once. */
+  epochs: number | null;
+  /** Where to go on from: the rows before are read and passed over. */
+  from?: RoundState;
+}
 
-  const read = async (): Promise<Row | null> => {
-    if (ended) return null;
-    const { done, value } = await iterator.next();
-    ended = done === true;
-    return ended ? null : (value as Row);
-  };
+/**
+ * Rounds of rows that come one by one. Where one pass ends within a round, the next one fills it; rows at the very end that
+ * fill no round are dropped.
+ */
+export function createStreamRounds(stream: Pick<RowStream, 'open' | 'once' | 'shuffleBuffer'>, { roundSize, seed, shuffle, epochs, from }: StreamRoundOptions): Rounds {
+  const passes = stream.once ? 1 : (epochs ?? Infinity);
+  let { epoch, position } = from ?? { epoch: 0, position: 0 };
+  let rows = passFrom(epoch, position);
+
+  async function* passFrom(pass: number, start: number): AsyncGenerator<Round['rows'][number]> {
+    let drawn = 0;
+    for await (const row of shuffled(stream.open(), shuffle ? stream.shuffleBuffer : 1, seed, pass)) if (drawn++ >= start) yield row;
+  }
 
   return {
     totalRounds: Infinity,
-    state: () => ({ epoch: 0, position }),
+    state: () => ({ epoch, position }),
+    close: async () => void (await rows.return(undefined)),
     next: async () => {
-      while (position < (from?.position ?? 0)) {
-        if ((await read()) === null) return null;
-        position++;
-      }
       const round: Round['rows'] = [];
       while (round.length < roundSize) {
-        const row = await read();
-        if (row === null) return null;
-        round.push({ index: position + round.length, row });
+        if (epoch >= passes) return null;
+        const { done, value } = await rows.next();
+        if (!done) {
+          round.push(value);
+          position += 1;
+        } else {
+          // A pass without rows would be followed by others without end.
+          if (position === 0) return null;
+          [epoch, position] = [epoch + 1, 0];
+          if (epoch < passes) rows = passFrom(epoch, 0);
+        }
       }
-      position += roundSize;
-      return { rows: round, epoch: 0 };
+      return { rows: round, epoch };
     },
   };
+}
+
+/**
+ * Rows with their positions, each drawn from `size` waiting ones. The draws depend on seed, pass and place alone, so that the
+ * order is the same from any position.
+ */
+async function* shuffled(rows: AsyncIterable<Row>, size: number, seed: number, pass: number): AsyncGenerator<Round['rows'][number]> {
+  const waiting: Round['rows'] = [];
+  let [read, drawn] = [0, 0];
+  const draw = (): Round['rows'][number] => {
+    const at = below(waiting.length, seed, pass, drawn++);
+    const one = waiting[at]!;
+    waiting[at] = waiting.at(-1)!;
+    waiting.pop();
+    return one;
+  };
+  for await (const row of rows) {
+    waiting.push({ index: read++, row });
+    if (waiting.length >= size) yield draw();
+  }
+  while (waiting.length > 0) yield draw();
 }

@@ -27,10 +27,14 @@ export interface DecodingNetwork {
   dispose(): void;
 }
 
-/** Prepares the weights as they are now. */
-export async function decodingNetwork(decoder: Decoder): Promise<DecodingNetwork> {
+/**
+ * Prepares the weights as they are now.
+ *
+ * @param mayCopy false where memory does not allow copies of the weights
+ */
+export async function decodingNetwork(decoder: Decoder, mayCopy = true): Promise<DecodingNetwork> {
   const { config, layers, finalNorm } = decoder;
-  const weights = await decodingWeights(decoder);
+  const weights = await decodingWeights(decoder, mayCopy);
   const attention = attentionSettings(decoder);
   return {
     decoder,

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { tinyDecoder } from '../../test/fixtures/model/tiny-decoder.ts';
 import { disposeDecoder } from '../model/decoder.ts';
 import { plainProjections } from '../model/layers.ts';
+import { valuesOf } from '../model/weight.ts';
 import { noGrad } from '../tensor/autograd.ts';
 import * as ops from '../tensor/ops.ts';
 import { normals } from '../tensor/random.ts';
@@ -33,7 +34,7 @@ for (const bias of [true, false]) {
             close(packed.output(input(40)), plain.output(input(40)));
             close(packed.down(input(40)), plain.down(input(40)));
           });
-          close(weights.head(input(24)), ops.linear(input(24), decoder.head));
+          close(weights.head(input(24)), ops.linear(input(24), valuesOf(decoder.head)));
         }),
       );
       weights.dispose();
@@ -48,7 +49,7 @@ test('half precision is multiplied with the plain weights', async () => {
   const weights = await decodingWeights({ ...decoder, dtype: 'bfloat16' });
   scope(() => {
     const x = tensor(normals(24, 1, 2, 0), [1, 24]);
-    assert.deepEqual(weights.head(x).toArray(), ops.linear(x, decoder.head).toArray());
+    assert.deepEqual(weights.head(x).toArray(), ops.linear(x, valuesOf(decoder.head)).toArray());
   });
   weights.dispose();
   disposeDecoder(decoder);

@@ -1,20 +1,21 @@
 /**
  * A decoder's weights as decoding wants them: q-k-v and gate-up fused, and on a CPU in float32 reordered once for
- * oneDNN, whose linear is up to 2.6 times faster on few rows. Made from the weights as they are now; after an update
- * they are made again.
+ * oneDNN, whose linear is up to 2.6 times faster on few rows. Matrices in blocks stay as they are: nothing is copied.
+ * Made from the weights as they are now; after an update they are made again.
  */
 import { capped } from '../model/attention.ts';
 import type { Decoder } from '../model/decoder.ts';
 import type { LayerProjections, LayerWeights } from '../model/layers.ts';
 import { plainProjections } from '../model/layers.ts';
-import { rowGrowth } from '../model/linear.ts';
+import { multiply, rowGrowth } from '../model/linear.ts';
 import type { LinearWeights } from '../model/linear.ts';
 import { headLogits } from '../model/token-logprobs.ts';
 import { noGrad } from '../tensor/autograd.ts';
 import { breathe } from '../tensor/breathe.ts';
+import { halves } from '../tensor/encode.ts';
 import * as ops from '../tensor/ops.ts';
 import { keep, scope } from '../tensor/scope.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { Tensor } from '../tensor/tensor.ts';
 
 export interface DecodingWeights {
   layers: LayerProjections[];
@@ -26,16 +27,23 @@ export interface DecodingWeights {
 /** Rows that the reordering is tuned for: about as many as decode together. */
 const tunedRows = 16;
 
-/** Packs where that pays (CPU, float32), else multiplies with the plain weights. */
-export async function decodingWeights(decoder: Decoder): Promise<DecodingWeights> {
-  if (decoder.device !== 'cpu' || decoder.dtype !== 'float32') {
+/**
+ * Packs where that pays (CPU, float32), else multiplies with the plain weights; on a CPU a head of 16 bits is packed in float32.
+ *
+ * @param mayCopy false where memory does not allow copies of the weights
+ */
+export async function decodingWeights(decoder: Decoder, mayCopy = true): Promise<DecodingWeights> {
+  const owned: Tensor[] = [];
+  if (!mayCopy || decoder.device !== 'cpu' || decoder.dtype !== 'float32') {
+    // Logits are float32: to widen the head once is cheaper than at every token.
+    const { head } = decoder;
+    const wide = mayCopy && decoder.device === 'cpu' && head instanceof Tensor && halves.has(head.dtype) ? widePack(head, owned) : null;
     return {
       layers: decoder.layers.map((layer) => plainProjections(layer, decoder.config)),
-      head: (hidden) => headLogits(decoder, hidden),
-      dispose: () => undefined,
+      head: (hidden) => (wide ? capped(wide(ops.widened(hidden)), decoder.config.logitCap) : headLogits(decoder, hidden)),
+      dispose: () => owned.forEach((part) => part.dispose()),
     };
   }
-  const owned: Tensor[] = [];
   const pack = (maps: readonly LinearWeights[]) => packLinear(maps, owned);
   const layers: LayerProjections[] = [];
   for (const layer of decoder.layers) {
@@ -67,11 +75,16 @@ function packedProjections(layer: LayerWeights, { config }: Decoder, pack: (maps
   };
 }
 
+function widePack(head: Tensor, owned: Tensor[]): (x: Tensor) => Tensor {
+  return scope(() => packLinear([{ weight: noGrad(() => ops.widened(head)), bias: null, adapter: null }], owned));
+}
+
 /**
  * Linear maps of the same input as one product with a reordered weight. The A of adapters are more rows of that weight;
  * their B stand apart, so that nothing is merged: W·x and A·x come in one product, s·B·(A·x) is added to the first.
  */
 function packLinear(maps: readonly LinearWeights[], owned: Tensor[]): (x: Tensor) => Tensor {
+  if (!areNumbers(maps)) return linearInBlocks(maps, owned);
   const adapters = maps.flatMap(({ adapter }) => (adapter ? [adapter] : []));
   const outputs = maps.reduce((total, { weight }) => total + weight.size(0), 0);
   const ranks = adapters.reduce((total, { a }) => total + a.size(0), 0);
@@ -97,6 +110,20 @@ function packLinear(maps: readonly LinearWeights[], owned: Tensor[]): (x: Tensor
   return (x) => {
     const both = ops.packedLinear(x, weight, bias); // [n, outputs + ranks]
     return ops.addmm_(ops.narrow(both, 1, 0, outputs), ops.narrow(both, 1, outputs, ranks), b);
+  };
+}
+
+function areNumbers(maps: readonly LinearWeights[]): maps is readonly (LinearWeights & { weight: Tensor })[] {
+  return maps.every(({ weight }) => weight instanceof Tensor);
+}
+
+/** The same one by one, of matrices in blocks; what needs a whole matrix in floats, DoRA's lengths, is computed once. */
+function linearInBlocks(maps: readonly LinearWeights[], owned: Tensor[]): (x: Tensor) => Tensor {
+  const growths = maps.map(({ weight, adapter }) => adapter && noGrad(() => keep(scope(() => rowGrowth(weight, adapter)))));
+  owned.push(...growths.filter((growth) => growth !== null));
+  return (x) => {
+    const parts = maps.map((map, i) => multiply(x, map, null, growths[i]));
+    return parts.length === 1 ? parts[0]! : ops.cat(parts, -1);
   };
 }
 

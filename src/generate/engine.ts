@@ -37,6 +37,8 @@ export interface GenerationOptions extends Sampling, StopRules {
   step: number;
   /** Completions that decode at the same time. */
   slots: number;
+  /** Whether the weights may be copied into the order that decoding is fastest with; default true. */
+  decodingCopies?: boolean;
   /** Keeps the entropy of the distribution that each token was drawn from. */
   recordEntropy?: boolean;
   /** Decodes tokens as they come, for stop strings and `onToken`. */
@@ -99,7 +101,7 @@ export async function generate(decoder: Decoder, requests: readonly GenerationRe
     if (ids.length > 0 && ids.length < contextLength) continue;
     throw expected('prompt', `to have 1 to ${contextLength - 1} tokens, so that one more fits the context`, `${ids.length} tokens`, 'shorten the prompt');
   }
-  const run = new GenerationRun(await decodingNetwork(decoder), requests, options);
+  const run = new GenerationRun(await decodingNetwork(decoder, options.decodingCopies ?? true), requests, options);
   try {
     while (!run.finished) {
       options.signal?.throwIfAborted();

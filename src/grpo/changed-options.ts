@@ -4,7 +4,7 @@ import type { OptionName } from './option-schema.ts';
 import { dependentDefaults } from './options.ts';
 
 /** Options that say where and with what a run works, not how; a reader of its result has their own. */
-const aboutThePlace = new Set(['threads', 'maxConcurrentRollouts', 'rewardConcurrency', 'rewardTimeoutMs', 'maxRewardErrorRate']);
+const aboutThePlace = new Set(['threads', 'maxMemory', 'maxConcurrentRollouts', 'rewardConcurrency', 'rewardTimeoutMs', 'maxRewardErrorRate']);
 
 /** Of the other groups, what shapes the result too. */
 const alsoShaping = ['prompt', 'dtype', 'attention', 'seed', 'saveDtype'];

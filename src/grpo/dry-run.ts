@@ -37,8 +37,8 @@ export async function dryRun(input: GrpoOptions, { stream = process.stderr }: Ru
   const run = await start(await prepare(options, say), say);
   try {
     const prompt = await firstPrompt(run);
-    const scoring = new RoundScoring({ specs: options.rewards, timeoutMs: options.rewardTimeoutMs, slots: run.slots, monitor: run.monitor, step: 1, progress: 0 });
-    const groups = await rollout(run.policy, [prompt], { ...options, slots: run.plan.slots }, 0, { onGroup: (group) => scoring.add(group) });
+    const scoring = new RoundScoring({ specs: options.rewards, timeoutMs: options.rewardTimeoutMs, slots: run.slots, pools: run.pools, monitor: run.monitor, step: 1, progress: 0 });
+    const groups = await rollout(run.policy, [prompt], { ...options, ...run.plan }, 0, { onGroup: (group, p) => scoring.add(group, p) });
     const scored = await scoring.finish(groups);
     assignAdvantages(groups, scored.failed, { ...options, klPlacement: 'loss' });
     const group = groups[0]!;
@@ -61,6 +61,7 @@ export async function dryRun(input: GrpoOptions, { stream = process.stderr }: Ru
     };
   } finally {
     freeRun(run);
+    await run.rounds.close();
   }
 }
 

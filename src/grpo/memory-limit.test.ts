@@ -6,7 +6,7 @@ import type { Plan } from './start.ts';
 import type { Group } from './types.ts';
 
 const group = { prompt: { ids: [1, 2, 3] }, rollouts: [{ ids: [1] }, { ids: [1, 2, 3, 4, 5, 6, 7] }] } as unknown as Group;
-const plan: Plan = { limit: { tokens: 64 }, checkpoint: false, slots: 5 };
+const plan: Plan = { limit: { tokens: 64 }, checkpoint: false, slots: 5, decodingCopies: true };
 
 /** Every plan down to the smallest. */
 function chain(first: Plan, shrink: (plan: Plan) => Plan | null): Plan[] {
@@ -30,8 +30,8 @@ test('a loss that depends on the split keeps it', () => {
   assert.deepEqual(chain(plan, smallerUpdates([group], false).shrink), [{ ...plan, checkpoint: true }]);
 });
 
-test('slots are halved down to one', () => {
-  assert.deepEqual(chain(plan, fewerSlots.shrink).map(({ slots }) => slots), [2, 1]);
+test('slots are halved down to one, then decoding goes without its copies', () => {
+  assert.deepEqual(chain(plan, fewerSlots.shrink).map(({ slots, decodingCopies }) => [slots, decodingCopies]), [[2, true], [1, true], [1, false]]);
 });
 
 test('work is repeated until it fits, and the run keeps the plan that did', async () => {
@@ -62,7 +62,7 @@ test('without a smaller plan it says what to change; other errors pass', async (
 });
 
 test('a plan in words', () => {
-  assert.equal(planText({ limit: { rows: 2 }, checkpoint: true, slots: 4 }), 'micro-batches of at most 2 rows, layers computed again in the backward pass; 4 completions decode at once');
+  assert.equal(planText({ limit: { rows: 2 }, checkpoint: true, slots: 4, decodingCopies: false }), 'micro-batches of at most 2 rows, layers computed again in the backward pass; 4 completions decode at once, with the weights as they are');
 });
 
 test('before a step: smaller only when what the largest step took is no longer there', () => {
@@ -77,7 +77,7 @@ test('before a step: smaller only when what the largest step took is no longer t
   assert.equal(said.length, 0);
   assert.deepEqual(after(5e9, 3e9, 1.5e9), { tokens: 32 });
   assert.match(said[0]!, /^0\.50 GB of what a step took so far are no longer free; the update goes on with micro-batches of at most 32 tokens/);
-  const run = { plan: { limit: { tokens: 1 }, checkpoint: true, slots: 1 } };
+  const run = { plan: { limit: { tokens: 1 }, checkpoint: true, slots: 1, decodingCopies: false } };
   shrinkToBudget(run, smallerUpdates([], true), { peak: 5e9, held: 0, available: 0 }, () => assert.fail());
   const { peak, held, available } = memoryState();
   assert.ok(peak >= held * 0.9 && held > 1e7 && available > 1e7);

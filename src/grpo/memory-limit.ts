@@ -29,9 +29,9 @@ export function smallerUpdates(groups: readonly Group[], isSplitFree: boolean): 
   return { shrink, what: 'the update', mend };
 }
 
-/** Half the completions at a time. */
+/** Half the completions at a time; where one is left, decoding goes without its copies of the weights. */
 export const fewerSlots: MemoryFallback = {
-  shrink: (plan) => (plan.slots > 1 ? { ...plan, slots: Math.floor(plan.slots / 2) } : null),
+  shrink: (plan) => (plan.slots > 1 ? { ...plan, slots: Math.floor(plan.slots / 2) } : plan.decodingCopies ? { ...plan, decodingCopies: false } : null),
   what: 'the rollout',
   mend: 'lower `maxCompletionLength`, or use a smaller model',
 };
@@ -119,7 +119,7 @@ export class RunMemory {
 }
 
 /** A plan in words. */
-export function planText({ limit, checkpoint, slots }: Plan): string {
+export function planText({ limit, checkpoint, slots, decodingCopies }: Plan): string {
   const size = 'rows' in limit ? `${limit.rows} rows` : `${limit.tokens} tokens`;
-  return `micro-batches of at most ${size}${checkpoint ? ', layers computed again in the backward pass' : ''}; ${slots} completions decode at once`;
+  return `micro-batches of at most ${size}${checkpoint ? ', layers computed again in the backward pass' : ''}; ${slots} completions decode at once${decodingCopies ? '' : ', with the weights as they are'}`;
 }

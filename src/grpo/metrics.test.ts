@@ -37,7 +37,8 @@ test('figures of a round by hand', () => {
   const metrics = roundMetrics({
     groups,
     rewardNames: ['a', 'b'],
-    failed: [[[], []], [['a'], []]],
+    failed: [[{}, { b: 'timeout' }], [{ a: 'error', b: 'timeout' }, {}]],
+    calls: { a: { busy: 2, tries: 4, spent: 6, retries: 0 }, b: { busy: 1, tries: 8, spent: 2, retries: 4 } },
     logged: [[{ depth: 1 }, {}], [{ depth: 4 }, {}]],
     zeroStdGroups: [1],
   });
@@ -46,9 +47,17 @@ test('figures of a round by hand', () => {
     reward: 2, // 1, 5, 0
     'rewards/a/mean': 4 / 3, // 1, 3, 0
     'rewards/a/errors': 1,
+    'rewards/a/timeouts': 0,
+    'rewards/a/retries': 0,
+    'time/reward/a': 2,
+    'time/reward/a/latency': 1.5,
     'rewards/b/mean': 5.5, // 2, 9: the errored row's other reward still counts for its own function
     'rewards/b/errors': 0,
-    reward_errors: 1,
+    'rewards/b/timeouts': 2,
+    'rewards/b/retries': 4,
+    'time/reward/b': 1,
+    'time/reward/b/latency': 0.25,
+    reward_errors: 2, // rows, not failures
     frac_reward_zero_std: 0.5,
     'logged/depth': 2.5,
     'completions/mean_length': 4.5,
@@ -78,6 +87,7 @@ test('a figure with no rows behind it is left out', () => {
   const nothing = [group(1, [{ tokens: 6, finish: 'length', rewards: { a: null }, reward: null }])];
   assert.deepEqual(roundMetrics({ groups: nothing, rewardNames: ['a'], zeroStdGroups: [0] }), {
     'rewards/a/errors': 0,
+    'rewards/a/timeouts': 0,
     reward_errors: 0,
     frac_reward_zero_std: 1,
     'completions/mean_length': 6,
@@ -93,7 +103,7 @@ test('a prompt is counted once per completion', () => {
 });
 
 test('sample records have the fields of a samples file', () => {
-  const records = sampleRecords(4, groups, [[{ depth: 1 }]]);
+  const records = sampleRecords(4, groups, { logged: [[{ depth: 1 }]], failed: [[{ b: 'timeout' }, {}]] });
   assert.equal(records.length, 4);
   assert.deepEqual(records[0], {
     step: 4,
@@ -109,8 +119,9 @@ test('sample records have the fields of a samples file', () => {
     completionIds: [9, 9],
     row: { q: 1 },
     logged: { depth: 1 },
+    failed: { b: 'timeout' },
   });
-  assert.deepEqual([records[3]!.group, records[3]!.sample, records[3]!.advantage, records[3]!.logged], [1, 1, 1, undefined]);
+  assert.deepEqual([records[3]!.group, records[3]!.sample, records[3]!.advantage, records[3]!.logged, records[3]!.failed], [1, 1, 1, undefined, undefined]);
 });
 
 test('truncated sampling reports how far it is from the full distribution; full sampling reports nothing', () => {

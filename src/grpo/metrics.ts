@@ -3,6 +3,7 @@
  * divided by a count of rows; docs/metrics.md has the formulas. What comes from the loss is named in `loss/`.
  */
 import { mean, standardDeviation } from './statistics.ts';
+import type { CallFigures, Failures } from './reward.ts';
 import type { Group, Rollout } from './types.ts';
 
 /** What one generation round left behind. */
@@ -10,8 +11,10 @@ export interface RoundRecord {
   groups: readonly Group[];
   /** In the order of the option `rewards`. */
   rewardNames: readonly string[];
-  /** [P][G] names of the rewards that failed on each completion; left out when none did. */
-  failed?: readonly (readonly (readonly string[])[])[];
+  /** [P][G] the rewards that failed on each completion; left out when none did. */
+  failed?: readonly (readonly Failures[])[];
+  /** Reward name → its calls; left out when nothing was called. */
+  calls?: Readonly<Record<string, CallFigures>>;
   /** [P][G] what the rewards logged about each completion; left out when nothing. */
   logged?: readonly (readonly Readonly<Record<string, number>>[])[];
   /** Indices of the groups without spread, from `computeAdvantages`. */
@@ -21,7 +24,7 @@ export interface RoundRecord {
 /** The metrics of one generation round. A figure with no rows behind it is left out. */
 export function roundMetrics(round: RoundRecord): Record<string, number> {
   const rollouts = round.groups.flatMap((group) => group.rollouts);
-  return { ...rewardMetrics(round), ...completionMetrics(rollouts), ...truncationMetrics(rollouts) };
+  return { ...rewardMetrics(round), ...callMetrics(round.calls ?? {}), ...completionMetrics(rollouts), ...truncationMetrics(rollouts) };
 }
 
 /** Tokens of a round: prompt tokens counted once per completion, as TRL does, and completion tokens. */
@@ -40,7 +43,8 @@ function rewardMetrics({ groups, rewardNames, failed = [], logged = [], zeroStdG
     return {
       [`rewards/${name}/mean`]: meanOf(values),
       [`rewards/${name}/std`]: deviationOf(values),
-      [`rewards/${name}/errors`]: failures.filter((names) => names.includes(name)).length,
+      [`rewards/${name}/errors`]: failures.filter((row) => row[name] === 'error').length,
+      [`rewards/${name}/timeouts`]: failures.filter((row) => row[name] === 'timeout').length,
     };
   });
   const logs = logged.flat();
@@ -49,10 +53,20 @@ function rewardMetrics({ groups, rewardNames, failed = [], logged = [], zeroStdG
     reward: meanOf(scored),
     reward_std: deviationOf(scored),
     ...Object.assign({}, ...byName),
-    reward_errors: failures.filter((names) => names.length > 0).length,
+    reward_errors: failures.filter((row) => Object.keys(row).length > 0).length,
     frac_reward_zero_std: groups.length > 0 ? zeroStdGroups.length / groups.length : undefined,
     ...Object.fromEntries(logNames.map((name) => [`logged/${name}`, meanOf(logs.flatMap((row) => row[name] ?? []))])),
   });
+}
+
+/** Time and tries of the rewards. */
+function callMetrics(calls: Readonly<Record<string, CallFigures>>): Record<string, number> {
+  const byName = Object.entries(calls).map(([name, { busy, tries, spent, retries }]) => ({
+    [`rewards/${name}/retries`]: retries,
+    [`time/reward/${name}`]: busy,
+    [`time/reward/${name}/latency`]: tries > 0 ? spent / tries : undefined,
+  }));
+  return present(Object.assign({}, ...byName));
 }
 
 function completionMetrics(rollouts: readonly Rollout[]): Record<string, number> {

@@ -1,5 +1,6 @@
 /** The options under the heading Optimiser; part of the schema in option-schema.ts. */
 import { z } from 'zod';
+import { quantisations } from '../model/read-weights.ts';
 import { optimizers } from '../training/optimizers/make-optimizer.ts';
 import { schedules } from '../training/schedule.ts';
 import { functionOf, notNegative, objectOf, option, orAuto, positive, share, whole } from './option-fields.ts';
@@ -17,6 +18,29 @@ export const optimiser = {
       'docs/optimizers.md has the formulas. AdamW; AdamW with moments of 8 bits (a quarter of the memory); SGD with momentum; Adafactor (memory per row and column) at `learningRate`, without momentum; Lion, which wants a `learningRate` 3 to 10 times smaller; Muon for the matrices of the layers, with AdamW for embedding, head, norms and biases; or an object of the optimizer interface',
     written: [...quoted(optimizerNames), 'optimizer'].join(' | '),
     wanted: `to be ${quoted(optimizerNames).join(', ')} or an optimizer`,
+  }),
+  masterRounding: option(z.enum(['nearest', 'stochastic']).default('nearest'), {
+    meaning: 'How master copies in float32 become weights of 16 bits again: to the nearest, or (bfloat16 only) up or down by chance, drawn from `seed`, so that the mean is right',
+  }),
+  lossScale: option(
+    z
+      .strictObject({
+        initScale: z.number().min(1).default(65_536),
+        growthFactor: z.number().min(1).default(2),
+        backoffFactor: positive().lt(1).default(0.5),
+        growthInterval: whole(1).default(2_000),
+      })
+      .prefault({}),
+    {
+      meaning: "What gradients in float16 are multiplied by, as torch.amp.GradScaler moves it: `growthFactor` after `growthInterval` finite ones in a row, `backoffFactor` after an overflow, whose update is left out",
+      written: '{ initScale, growthFactor, backoffFactor, growthInterval }',
+      wanted: 'to be { initScale, growthFactor, backoffFactor, growthInterval }',
+      byDefault: '65536, 2, 0.5, 2000',
+    },
+  ),
+  optimizerDevice: option(z.enum(['cpu']).nullable().default(null), {
+    meaning: "`'cpu'` keeps optimizer states and master copies there while the weights are on another device; changes nothing where the weights are on the CPU",
+    byDefault: 'that of the weights',
   }),
   learningRate: option(notNegative().default(1e-6), { meaning: 'Peak learning rate' }),
   adamBeta1: option(notNegative().lt(1).default(0.9), { meaning: 'Decay of the first moment; of `lion`, share of the momentum in a step' }),
@@ -45,6 +69,9 @@ export const optimiser = {
   lrCycles: option(whole(1).default(1), { meaning: 'Cosines of `cosine_with_restarts`' }),
   lrPower: option(positive().default(1), { meaning: 'Exponent of `polynomial`' }),
   lrDecayRatio: option(share().default(0.1), { meaning: 'Share of all updates over which `warmup_stable_decay` falls at the end' }),
+  quantisation: option(z.enum(quantisations).nullable().default(null), {
+    meaning: "Holds the base under an adapter (`lora`, or a model that is one) in blocks of 4 or 8 bits in place of numbers (QLoRA): made of them (`'q4_0'`, `'q4_1'`, `'q8_0'`), or as a GGUF file has them (`'asStored'`); docs/adapters.md",
+  }),
   lora: option(
     z
       .strictObject({

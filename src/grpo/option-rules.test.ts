@@ -20,12 +20,13 @@ const refused: Record<keyof typeof refusals, [bad: Record<string, unknown>, blam
   bnpoNeedsItsSplit: [{ lossType: 'bnpo' }, 'microBatch', { lossType: 'bnpo', microBatch: { rows: 4 } }],
   completionLengthsInOrder: [{ minCompletionLength: 9, maxCompletionLength: 8 }, 'minCompletionLength', { minCompletionLength: 8, maxCompletionLength: 8 }],
   runHasAnEnd: [{ numTrainEpochs: null }, 'maxSteps', { numTrainEpochs: null, maxSteps: 5 }],
-  endlessNeedsMaxSteps: [{ dataset: endless() }, 'maxSteps', { dataset: endless(), maxSteps: 5 }],
+  endlessNeedsMaxSteps: [{ dataset: { mixture: [{ dataset: endless(), weight: 1 }, { dataset: 'a.jsonl', weight: 1 }] } }, 'maxSteps', { dataset: { path: 'a.jsonl', streaming: true }, maxSteps: 5 }],
   keptCheckpointsAreMade: [{ saveTotalLimit: 2 }, 'saveSteps', { saveTotalLimit: 2, saveSteps: 10 }],
   loadedModelIsPlaced: [{ model: {}, dtype: 'float32' }, 'dtype', { model: {} }],
   iterationsSetTheLength: [{ iterations: 2, numTrainEpochs: 3, beta: 0.1 }, 'numTrainEpochs', { iterations: 2, beta: 0.1 }],
   iterationsNeedAReference: [{ iterations: 2 }, 'beta', { iterations: 2, beta: 0.1 }],
   iterationsRenewTheOptimizer: [{ iterations: 2, beta: 0.1, optim: {} }, 'optim', { optim: {} }],
+  stochasticIsForBfloat16: [{ masterRounding: 'stochastic', dtype: 'float16' }, 'masterRounding', { masterRounding: 'stochastic', dtype: 'bfloat16' }],
   minimumIsSaid: [{ lrSchedulerType: 'cosine_with_min_lr' }, 'lrMinRatio', { lrSchedulerType: 'cosine_with_min_lr', lrMinRatio: 0.1 }],
   scheduleSettingsAreRead: [{ lrPower: 2 }, 'lrSchedulerType', { lrPower: 2, lrSchedulerType: 'polynomial' }],
   syncNeedsAReference: [{ syncRefModel: true }, 'beta', { syncRefModel: true, beta: 0.1 }],
@@ -49,6 +50,7 @@ describe('refused combinations', () => {
   test('the other halves of these rules', () => {
     const blames = (bad: Record<string, unknown>, name: string) => assert.throws(() => resolve(bad), (error: Error & { data: { name: string } }) => error.data.name === name);
     blames({ stepsPerIteration: 5 }, 'iterations');
+    blames({ model: {}, quantisation: 'q4_1' }, 'quantisation');
     blames({ rewardAggregation: 'normalizeThenSum', advantage: 'leaveOneOut' }, 'advantage');
     blames({ adaptiveEntropy: {}, entropyCoef: 2 }, 'entropyCoef');
     blames({ lrMinRatio: 0.1, lrSchedulerType: 'constant' }, 'lrSchedulerType');
@@ -71,6 +73,7 @@ const said: Record<keyof typeof cautions, [spoken: Record<string, unknown>, sile
   truncatedSampling: [{ topP: 0.9 }, { topP: 1 }],
   luspoWithTokenRatio: [{ lossType: 'luspo' }, { lossType: 'luspo', importanceSampling: 'sequence' }],
   termsWithoutClip: [{ epsilon: 0.1, lossType: 'cispo' }, { lossType: 'cispo' }],
+  lossScaleWithoutFloat16: [{ lossScale: { growthInterval: 100 }, dtype: 'bfloat16' }, { lossScale: { growthInterval: 100 }, dtype: 'float16' }],
   optimizerSettings: [{ adamBeta2: 0.99, optim: {} }, { optim: {} }],
 };
 

@@ -8,7 +8,7 @@ import type { ScheduleSettings } from '../training/schedule.ts';
 import { nearestName } from '../text/nearest-name.ts';
 import { schemaDefault } from './option-schema.ts';
 import type { ValidOptions } from './option-schema.ts';
-import { callbackNames, isAsyncIterable } from './option-types.ts';
+import { callbackNames, isStreamed } from './option-types.ts';
 
 /** A combination that cannot run: the error, or null. */
 export type Refusal = (options: ValidOptions) => InputError | null;
@@ -59,8 +59,8 @@ export const refusals = {
       : null,
 
   endlessNeedsMaxSteps: ({ dataset, maxSteps }) =>
-    maxSteps === null && typeof dataset === 'object' && isAsyncIterable(dataset)
-      ? expected('maxSteps', 'to be set when `dataset` is an async iterable', null, 'its end is not known; say how many updates to make')
+    maxSteps === null && isStreamed(dataset)
+      ? expected('maxSteps', 'to be set when `dataset` is an async iterable or streamed', null, 'its end is not known; say how many updates to make')
       : null,
 
   keptCheckpointsAreMade: ({ saveTotalLimit, saveSteps }) =>
@@ -68,10 +68,11 @@ export const refusals = {
       ? expected('saveSteps', 'to be set when `saveTotalLimit` is', null, 'set it, or remove `saveTotalLimit`')
       : null,
 
-  loadedModelIsPlaced: ({ model, device, dtype }) =>
-    typeof model === 'object' && (device !== 'auto' || dtype !== 'auto')
-      ? expected(device === 'auto' ? 'dtype' : 'device', 'to be left out when `model` is a loaded model', device === 'auto' ? dtype : device, 'the model has its own; set it in `loadModel`')
-      : null,
+  loadedModelIsPlaced: ({ model, device, dtype, quantisation }) => {
+    if (typeof model !== 'object') return null;
+    const given = Object.entries({ device, dtype, quantisation }).find(([name, value]) => value !== schemaDefault(name as 'device'));
+    return given ? expected(given[0], 'to be left out when `model` is a loaded model', given[1], 'the model has its own; set it in `loadModel`') : null;
+  },
 
   iterationsSetTheLength: ({ iterations, stepsPerIteration, numTrainEpochs }) => {
     if (stepsPerIteration !== null && iterations === 1) return expected('iterations', 'to be 2 or more when `stepsPerIteration` is set', iterations, 'set it, or use `maxSteps`');
@@ -86,6 +87,11 @@ export const refusals = {
   iterationsRenewTheOptimizer: ({ iterations, optim }) =>
     iterations > 1 && typeof optim === 'object'
       ? expected('optim', "to be a name with `iterations`, each of which makes a new optimizer", optim, 'run the iterations one by one with an optimizer of your own')
+      : null,
+
+  stochasticIsForBfloat16: ({ masterRounding, dtype }) =>
+    masterRounding === 'stochastic' && dtype === 'float16'
+      ? expected('masterRounding', "to be 'nearest' with `dtype: 'float16'`", masterRounding, "leave it out, or use `dtype: 'bfloat16'`")
       : null,
 
   minimumIsSaid: ({ lrSchedulerType, lrMinRatio }) =>
@@ -193,6 +199,11 @@ export const cautions = {
     const clips = lossType !== 'cispo' && lossType !== 'sapo' && lossType !== 'vespo';
     return !clips && (epsilon !== null || epsilonHigh !== null || delta !== null) ? `\`epsilon\`, \`epsilonHigh\` and \`delta\` have no effect with \`lossType: '${lossType}'\`, which does not clip the ratio.` : null;
   },
+
+  lossScaleWithoutFloat16: ({ lossScale, dtype, model }) =>
+    typeof model === 'string' && dtype !== 'float16' && JSON.stringify(lossScale) !== JSON.stringify(schemaDefault('lossScale'))
+      ? `\`lossScale\` has no effect with \`dtype: '${dtype}'\`: it is for float16.`
+      : null,
 
   optimizerSettings: ({ optim, ...options }) => {
     const reads: readonly string[] = typeof optim === 'string' ? optimizers[optim].reads : [];

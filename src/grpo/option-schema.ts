@@ -7,6 +7,7 @@ import type { DatasetInput } from '../data/source.ts';
 import type { Row } from '../data/row.ts';
 import type { Rewards } from '../rewards/reward.ts';
 import { optimiser } from './optimiser-options.ts';
+import { memorySize } from './memory-size.ts';
 import { functionOf, later, laterList, notNegative, objectOf, option, orAuto, positive, share, whole } from './option-fields.ts';
 import type { Callback, PromptFunction } from './option-types.ts';
 
@@ -15,11 +16,29 @@ const isIterable = (value: unknown): boolean =>
 
 const datasetSpec = z.strictObject({
   path: z.string().min(1),
+  config: z.string().min(1).optional(),
   split: z.string().min(1).optional(),
-  columns: z.union([z.array(z.string()), z.record(z.string(), z.string())]).optional(),
-  map: functionOf<(row: Row, index: number) => Row>().optional(),
-  filter: functionOf<(row: Row, index: number) => boolean>().optional(),
+  files: z.union([z.string().min(1), z.array(z.string().min(1)).min(1).readonly()]).optional(),
+  testSize: positive().optional(),
+  splitSeed: whole(0).optional(),
+  part: z.enum(['train', 'test']).optional(),
+  columns: z.union([z.array(z.string()).readonly(), z.record(z.string(), z.string()).readonly()]).optional(),
+  map: functionOf<(row: Row, index: number) => Row | Promise<Row>>().optional(),
+  filter: functionOf<(row: Row, index: number) => boolean | Promise<boolean>>().optional(),
+  streaming: z.boolean().optional(),
+  shuffleBuffer: whole(1).optional(),
 });
+
+const mixtureSpec = z.strictObject({
+  mixture: z
+    .array(z.strictObject({ dataset: z.lazy((): z.ZodType<DatasetInput, DatasetInput> => datasetInput as z.ZodType<DatasetInput, DatasetInput>), weight: positive() }))
+    .min(1)
+    .readonly(),
+  rows: whole(1).optional(),
+  seed: whole(0).optional(),
+});
+
+const datasetInput = z.union([z.string().min(1), z.custom<Iterable<Row> | AsyncIterable<Row>>(isIterable), datasetSpec, mixtureSpec]);
 
 const work = {
   model: option(z.union([z.string().min(1), objectOf<object>()]), {
@@ -33,11 +52,11 @@ const work = {
     written: 'tokenizer | null',
     wanted: 'to be a tokenizer',
   }),
-  dataset: option(z.union([z.string().min(1), z.custom<Exclude<DatasetInput, string>>(isIterable), datasetSpec]), {
-    meaning: 'Rows (array, iterable or async iterable), a path, or `{ path, split, columns, map, filter }`',
-    written: 'text | rows | { path, split, columns, map, filter }',
-    wanted: 'to be rows, a path or { path, split, columns, map, filter }',
-    mend: 'name a .jsonl, .json or .csv file, or a folder of them',
+  dataset: option(datasetInput, {
+    meaning: 'Rows (array, iterable or async iterable), a path, pattern, `org/name[@revision]` on the Hub or `task:name?count=N`; `{ path, … }` with any of `config`, `split`, `files`, `testSize`, `splitSeed`, `part`, `columns`, `map`, `filter`, `streaming`, `shuffleBuffer`; or a `mixture`. docs/data.md has all of it',
+    written: 'text | rows | { path, … } | { mixture, rows, seed }',
+    wanted: 'to be rows, a path, { path, … } or { mixture, … }',
+    mend: 'name a .jsonl, .json, .csv or .parquet file, a folder of them, or a dataset on the Hub',
   }),
   prompt: option(z.union([z.string().min(1), functionOf<PromptFunction>()]).default('prompt'), {
     meaning: 'Column that holds the prompt, or a function from row to text or messages; messages go through the chat template, text is encoded as it is',
@@ -45,7 +64,7 @@ const work = {
     wanted: 'to be a column name or a function from row to prompt',
   }),
   rewards: option(z.custom<Rewards>((value) => typeof value === 'object' && value !== null), {
-    meaning: "Reward functions by name, or a list named by function name; each a function, a built-in such as `'length:50'`, or `{ fn, weight, timeoutMs }`; `tsrl` also takes the path of a file whose default export is the reward",
+    meaning: "Reward functions by name, or a list named by function name; each a function, a built-in such as `'length:50'`, or `{ fn, weight, timeoutMs, remote, isolate, … }` (docs/rewards.md); `tsrl` also takes the path of a file whose default export is the reward",
     written: 'record | list',
     wanted: 'to be rewards by name, or a list of reward functions',
     mend: 'give at least one, as in { length: ({ completion }) => -completion.text.length }',
@@ -61,8 +80,8 @@ const work = {
     byDefault: '`runs/<recipe name>-<date>`',
   }),
   device: option(z.enum(['auto', 'cpu']).default('auto'), { meaning: 'Where tensors live' }),
-  dtype: option(z.enum(['auto', 'float32']).default('auto'), {
-    meaning: "Type of the weights; `'auto'` takes what the machine computes fast, and prints it with the reason",
+  dtype: option(z.enum(['auto', 'float32', 'bfloat16', 'float16']).default('auto'), {
+    meaning: "Type of the weights; docs/precision.md says what is computed in which. `'auto'` measures what the machine computes fast, prints it with the reason and records it: bfloat16 where it is at least three times as fast as float32",
   }),
   attention: option(z.enum(['auto', 'eager', 'sdpa']).default('auto'), {
     meaning: 'Attention by plain operations (`eager`) or by the fused kernel of libtorch (`sdpa`)',
@@ -72,10 +91,10 @@ const work = {
     written: 'callback[]',
   }),
   cacheDir: option(z.string().min(1).nullable().default(null), {
-    meaning: 'Where fetched models are kept',
+    meaning: 'Where fetched models and datasets are kept',
     byDefault: '`$TSRL_CACHE`, else `tsrl` in the user cache folder; for the Hub the cache of Python',
   }),
-  seed: option(whole(0).default(42), { meaning: 'The only source of randomness' }),
+  seed: option(whole(0).default(42), { meaning: 'The only source of randomness; which rows a dataset holds is drawn from its own seeds' }),
 };
 
 const size = {
@@ -105,8 +124,15 @@ const size = {
   numTrainEpochs: option(positive().nullable().default(1), {
     meaning: 'Passes over the dataset; an epoch visits every row once; null leaves the end to `maxSteps`',
   }),
+  maxMemory: option(z.union([whole(1), z.string().regex(memorySize)]).nullable().default(null), {
+    meaning:
+      "Memory that the process may take at its peak, in bytes or as in `'8GB'`: `maxConcurrentRollouts`, `microBatch` and `gradientCheckpointing` are chosen to stay below it where they are `'auto'`, decoding goes without its copies of the weights where it must, and a run that cannot stay below is refused before its weights are read",
+    written: 'integer | text | null',
+    wanted: "to be a number of bytes, or a size such as '8GB' or '900MiB'",
+    byDefault: 'what the machine can give',
+  }),
   shuffleDataset: option(z.boolean().default(true), {
-    meaning: 'Visits the rows in an order drawn from `seed` and the epoch; async iterables come as they come',
+    meaning: 'Visits the rows in an order drawn from `seed` and the epoch; streams come as they come, or through their `shuffleBuffer`',
   }),
 };
 
@@ -220,11 +246,10 @@ const loss = {
       wanted: 'to be { mode, max, min } or null',
     },
   ),
-  maxRewardErrorRate: option(share().default(0.1), {
-    meaning: 'Share of the last 100 samples with a failed reward at which the run stops; also when the first 20 all fail',
-  }),
-  rewardTimeoutMs: option(positive().default(60_000), { meaning: 'Milliseconds one call of a reward may take' }),
-  rewardConcurrency: option(whole(1).default(16), { meaning: 'Calls of a reward in flight at the same time' }),
+  maxRewardErrorRate: option(share().default(0.1), { meaning: 'Share of the last 100 samples with a failed or late reward at which the run stops; also when the first 20 all fail' }),
+  rewardTimeoutMs: option(positive().max(2 ** 31 - 1).default(60_000), { meaning: 'Milliseconds one try of a reward may take' }),
+  rewardConcurrency: option(whole(1).default(16), { meaning: 'Calls of rewards in flight at the same time; isolated rewards have `processes` of their own instead' }),
+  isolate: option(z.boolean().default(false), { meaning: 'Runs rewards given by file in processes of their own, which are ended when they hang; a reward may say so for itself' }),
   onNonFinite: option(z.enum(['stop', 'skip']).default('stop'), {
     meaning: 'A loss or gradient that is not finite stops the run with the last good weights saved, or drops the update (and stops after 5 in a row)',
   }),
@@ -250,8 +275,6 @@ const notYet = {
   numGenerationsEval: later(null),
   rewardReplayFraction: later(0.1),
   supervision: later('outcome'),
-  isolate: later(false),
-  maxMemory: later(null),
   reportTo: laterList(),
   resume: later(false),
 };
@@ -260,7 +283,7 @@ const notYet = {
 export const valuesNotYet: Readonly<Record<string, readonly string[]>> = {
   attention: ['flash_attention_2'],
   device: ['cuda'],
-  dtype: ['bfloat16', 'float16', 'float64'],
+  dtype: ['float64'],
 };
 
 /** One heading of docs/options.md with its options. */

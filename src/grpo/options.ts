@@ -38,7 +38,7 @@ export function resolveOptions(input: GrpoOptions): { options: ResolvedOptions; 
   const epsilon = rest.epsilon ?? byOthers.epsilon;
   const adamBeta2 = rest.adamBeta2 ?? byOthers.adamBeta2;
   const momentum = rest.momentum ?? byOthers.momentum;
-  return { options: { ...rest, epsilon, adamBeta2, momentum, rewards: namedRewards(rewards, rewardWeights ?? undefined) }, warnings };
+  return { options: { ...rest, epsilon, adamBeta2, momentum, rewards: namedRewards(rewards, rewardWeights ?? undefined, rest.isolate) }, warnings };
 }
 
 /** Defaults that depend on other options: the clip of `gmpo` is on the logarithm of the ratio, and optimizers have their own. */

@@ -11,6 +11,7 @@ import { keep, scope } from '../tensor/scope.ts';
 import { tensor } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { clipGradNorm } from '../training/gradient-norm.ts';
+import type { LossScale, Verdict } from '../training/loss-scale.ts';
 import type { Optimizer } from '../training/optimizers/optimizer.ts';
 import type { MicroBatchLimit } from '../training/pack.ts';
 import { accumulateGradient } from '../training/update.ts';
@@ -28,15 +29,17 @@ export interface UpdateSettings {
   checkpoint: boolean;
   maxGradNorm: number | null;
   learningRate: number;
+  /** Of a network in float16; null for the others. Moved by the update. */
+  lossScale: LossScale | null;
   /** Names what an adapter's dropout takes away: the run and the update. */
   dropout: { seed: number; step: number };
 }
 
 /** What an update reports. */
 export interface UpdateResult {
-  /** Loss figures and `grad_norm` under the names of docs/metrics.md. */
+  /** Loss figures, `grad_norm` and `loss_scale*` under the names of docs/metrics.md. */
   metrics: Record<string, number>;
-  /** False when the loss or the gradient was not finite; the weights are then untouched. */
+  /** False when the loss or the gradient was not finite, and a smaller loss scale would not help. The weights are then untouched, as after an overflow. */
   finite: boolean;
 }
 
@@ -55,12 +58,15 @@ export async function updatePolicy(decoder: Decoder, optimizer: Optimizer, group
   }
   // Nothing counts: every completion was cut off and masked. The update then changes nothing.
   if (!sums) return { metrics: { loss: 0, policy_loss: 0, grad_norm: 0 }, finite: true };
+  const { lossScale } = settings;
+  const scale = lossScale?.value ?? 1;
   const metrics = metricsOf(sums);
   try {
-    const norm = await clipGradNorm([...decoder.trained.values()], settings.maxGradNorm);
-    const finite = Number.isFinite(norm) && Number.isFinite(metrics.loss);
-    if (finite) await optimizer.step(settings.learningRate);
-    return { metrics: { ...metrics, grad_norm: norm }, finite };
+    const norm = await clipGradNorm([...decoder.trained.values()], settings.maxGradNorm, scale);
+    const verdict = judge(metrics.loss!, norm, lossScale);
+    if (verdict === 'finite') await optimizer.step(settings.learningRate);
+    const figures: Record<string, number> = verdict === 'overflow' ? { loss_scale_overflow: 1 } : { grad_norm: norm };
+    return { metrics: { ...metrics, ...(lossScale && { loss_scale: scale }), ...figures }, finite: verdict !== 'failure' };
   } catch (error) {
     if (!(error instanceof OutOfMemoryError)) throw error;
     throw new ResourceError(`Expected memory for a step of the optimizer, got an allocator without (${error.message}); the weights may be changed in part: go on from the last checkpoint with a smaller \`optim\`.`, {}, { cause: error });
@@ -69,7 +75,13 @@ export async function updatePolicy(decoder: Decoder, optimizer: Optimizer, group
   }
 }
 
-/** Adds up the gradient of the update; null when no token counts. */
+/** A loss that is not finite is the fault of the network, whatever the scale. */
+function judge(loss: number, norm: number, lossScale: LossScale | null): Verdict {
+  if (!Number.isFinite(loss)) return 'failure';
+  return lossScale?.judge(Number.isFinite(norm)) ?? (Number.isFinite(norm) ? 'finite' : 'failure');
+}
+
+/** Adds up the gradient of the update, times the loss scale; null when no token counts. */
 async function accumulate(decoder: Decoder, groups: readonly Group[], settings: UpdateSettings): Promise<LossSums | null> {
   const parts = microBatches(groups, settings.limit);
   const normaliser = normaliserOf(groups, parts.length, settings);
@@ -125,7 +137,7 @@ function normaliserOf(groups: readonly Group[], batches: number, settings: Updat
   };
 }
 
-/** The loss over [B, T], and its gradient at the completion tokens, in the order of the packed batch's targets. */
+/** The loss over [B, T], and its gradient, times the loss scale, at the completion tokens, in the order of the packed batch's targets. */
 function differentiate(
   rows: ReturnType<typeof rowsOf>,
   logprobs: Tensor,
@@ -157,7 +169,11 @@ function differentiate(
         settings.loss,
       );
       const [gradient, entropyGradient] = grad([loss], entropyLeaf.requiresGrad ? [leaf, entropyLeaf] : [leaf]);
-      const gather = (x: Tensor) => ops.indexSelect(ops.reshape(x, [rows.length * longest]), 0, place);
+      const scale = settings.lossScale?.value ?? 1;
+      const gather = (x: Tensor) => {
+        const picked = ops.indexSelect(ops.reshape(x, [rows.length * longest]), 0, place);
+        return scale === 1 ? picked : ops.mulScalar(picked, scale);
+      };
       return { gradient: gather(gradient!), entropyGradient: entropyGradient ? gather(entropyGradient) : null, sums };
     }),
   );

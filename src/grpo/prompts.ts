@@ -1,6 +1,7 @@
 /** Dataset rows → prompts: what the row asks, as text and as token ids, within `maxPromptLength`. */
 import { breathe } from '../tensor/breathe.ts';
 import { promptOf } from '../data/prompt-column.ts';
+import { rowName } from '../data/row.ts';
 import type { Row } from '../data/row.ts';
 import { expected } from '../errors.ts';
 import { encodeChat } from '../text/chat-template.ts';
@@ -9,7 +10,7 @@ import type { ResolvedOptions } from './options.ts';
 import type { Prompt } from './types.ts';
 
 /** What reading a prompt needs to know. */
-export interface PromptSettings extends Pick<ResolvedOptions, 'prompt' | 'promptTooLong' | 'addSpecialTokens' | 'chatTemplateKwargs'> {
+export interface PromptSettings extends Pick<ResolvedOptions, 'prompt' | 'promptTooLong' | 'maxPromptLength' | 'addSpecialTokens' | 'chatTemplateKwargs'> {
   tokenizer: Tokenizer;
   /** Most tokens a prompt may have. */
   limit: number;
@@ -47,7 +48,7 @@ function withinLimit(prompt: Prompt, { tokenizer, limit, promptTooLong }: Prompt
   throw expected(
     'prompt',
     `to have at most ${limit} tokens`,
-    `${prompt.ids.length} tokens in row ${prompt.index}`,
+    `${prompt.ids.length} tokens in ${rowName(prompt.row, prompt.index)}`,
     "raise `maxPromptLength`, or set `promptTooLong` to 'skip' or 'truncateLeft'",
   );
 }
@@ -60,7 +61,7 @@ function encodePrompt(row: Row, index: number, settings: PromptSettings): Prompt
     typeof source === 'string'
       ? { text: source, ids: tokenizer.encode(source, { addSpecialTokens: settings.addSpecialTokens }) }
       : encodeChat(tokenizer, source, { kwargs: settings.chatTemplateKwargs });
-  if (read.ids.length === 0) throw expected('prompt', 'to have at least one token', source, `correct row ${index}`);
+  if (read.ids.length === 0) throw expected('prompt', 'to have at least one token', source, `correct ${rowName(row, index)}`);
   return { index, row, source, ...read };
 }
 

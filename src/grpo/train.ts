@@ -18,9 +18,10 @@ import type { ResolvedOptions } from './options.ts';
 import { updatePolicy } from './policy-update.ts';
 import type { UpdateResult, UpdateSettings } from './policy-update.ts';
 import { readPrompt } from './prompts.ts';
-import { RoundScoring } from './reward.ts';
+import { addCalls, RoundScoring } from './reward.ts';
+import type { CallFigures, Failures } from './reward.ts';
 import { rollout } from './rollout.ts';
-import { makeOptimizer } from './start.ts';
+import { makeOptimizer } from './run-optimizer.ts';
 import type { Plan, Run } from './start.ts';
 import { Stopwatch } from './stopwatch.ts';
 import type { PhaseListener } from './stopwatch.ts';
@@ -33,6 +34,8 @@ export interface LoopStep extends StepRecord {
   failures: RewardFailure[];
   /** [P][G] what the rewards logged. */
   logged: Record<string, number>[][];
+  /** [P][G] the rewards that failed. */
+  failed: Failures[][];
   /** False when loss or gradient were not finite: the update was dropped. */
   finite: boolean;
   /** What was done again in smaller parts because memory ended, in sentences. */
@@ -42,8 +45,8 @@ export interface LoopStep extends StepRecord {
 /** One group with what scoring left beside its rewards. */
 interface ScoredGroup {
   group: Group;
-  /** [G] names of the rewards that failed. */
-  failed: string[][];
+  /** [G] the rewards that failed. */
+  failed: Failures[];
   /** [G] what the rewards logged. */
   logged: Record<string, number>[];
 }
@@ -60,26 +63,26 @@ export async function* train(run: Run, signal: AbortSignal, onPhase: PhaseListen
   let [step, iterationStart, tokens, samplings] = [0, 0, 0, 0];
   while (step < run.totalSteps) {
     if (step - iterationStart >= run.iterationSteps) {
-      await beginIteration(run);
+      await beginIteration(run, step);
       iterationStart = step;
     }
     const clock = new Stopwatch(onPhase);
     const failures: RewardFailure[] = [];
-    const seconds: Record<string, number> = {};
+    let calls: Record<string, CallFigures> = {};
     memory.beginStep();
     const sample = async (count: number): Promise<ScoredGroup[]> => {
       const drawn = await rows.draw(count);
       const prompts = drawn.map(({ row, index }) => readPrompt(row, run.survey?.positions[index] ?? index, run.prompts)).filter((prompt) => prompt !== null);
       const sampling = samplings++;
-      const sampleOnce = async ({ slots }: Plan) => {
+      const sampleOnce = async ({ slots, decodingCopies }: Plan) => {
         const scoring = scoringOf(run, step, signal);
-        const groups = await rollout(policy, prompts, { ...options, slots }, sampling, { onGroup: (group) => scoring.add(group), signal });
+        const groups = await rollout(policy, prompts, { ...options, slots, decodingCopies }, sampling, { onGroup: (group, p) => scoring.add(group, p), signal });
         return { groups, scoring };
       };
       const { groups, scoring } = await clock.time('rollout', () => memory.rollout(sampleOnce));
       const scored = await clock.time('reward', () => scoring.finish(groups));
       failures.push(...scored.failures);
-      for (const [name, time] of Object.entries(scored.seconds)) seconds[`time/reward/${name}`] = (seconds[`time/reward/${name}`] ?? 0) + time;
+      calls = addCalls(calls, scored.calls);
       return groups.map((group, p) => ({ group, failed: scored.failed[p]!, logged: scored.logged[p]! }));
     };
 
@@ -101,11 +104,11 @@ export async function* train(run: Run, signal: AbortSignal, onPhase: PhaseListen
     if (!offPolicy) for (const { rollouts } of groups) for (const completion of rollouts) delete completion.oldLogprobs;
     tokens += countTokens(groups);
 
-    let figures: Record<string, number> = { ...roundMetrics({ groups, rewardNames: names, failed, logged, zeroStdGroups }), ...seconds, ...(options.dynamicSampling ? { groups_replaced: round.replaced } : {}) };
+    let figures: Record<string, number> = { ...roundMetrics({ groups, rewardNames: names, failed, calls, logged, zeroStdGroups }), ...(options.dynamicSampling ? { groups_replaced: round.replaced } : {}) };
     for (let pass = 0; pass < options.numIterations; pass++) {
       for (const part of slices(groups, options.stepsPerGeneration)) {
         const learningRate = options.learningRate * run.schedule(step - iterationStart);
-        const updateOnce = (plan: Plan) => updatePolicy(decoder, run.optimizer, part.groups, updateSettings(options, plan, { learningRate, entropyCoef: bonus.applied, step }));
+        const updateOnce = (plan: Plan) => updatePolicy(decoder, run.optimizer, part.groups, updateSettings(run, plan, { learningRate, entropyCoef: bonus.applied, step }));
         const update = await clock.time('update', () => memory.pass(groups, updateOnce));
         step += 1;
         const shrunk = memory.take();
@@ -114,7 +117,7 @@ export async function* train(run: Run, signal: AbortSignal, onPhase: PhaseListen
         bonus = nextBonus(bonus, update.metrics.entropy_kept ?? update.metrics.entropy ?? 0, options.adaptiveEntropy);
         if (reference && options.syncRefModel && step % options.refModelSyncSteps === 0) await mixDecoder(reference, decoder, options.refModelMixupAlpha);
         const metrics = record(step, rows.epoch, update, learningRate, tokens, figures, clock.lap(), countTokens(part.groups));
-        yield { step, metrics, groups: part.groups, failures: failures.splice(0), logged: logged.slice(part.start, part.end), finite: update.finite, shrunk };
+        yield { step, metrics, groups: part.groups, failures: failures.splice(0), logged: logged.slice(part.start, part.end), failed: failed.slice(part.start, part.end), finite: update.finite, shrunk };
         figures = {};
         if (step >= run.totalSteps || signal.aborted) return;
       }
@@ -123,10 +126,10 @@ export async function* train(run: Run, signal: AbortSignal, onPhase: PhaseListen
 }
 
 /** A new outer iteration: the reference becomes the policy, and the optimizer forgets. */
-async function beginIteration(run: Run): Promise<void> {
+async function beginIteration(run: Run, step: number): Promise<void> {
   if (run.reference) await mixDecoder(run.reference, run.policy.decoder, 1);
   run.optimizer.dispose();
-  run.optimizer = makeOptimizer(run.policy.decoder, run.options);
+  run.optimizer = makeOptimizer(run.policy.decoder, run.options, step);
 }
 
 /** The error of a stream that ends before its first round; lists are measured before the run. */
@@ -136,13 +139,13 @@ export function nothingDrawn({ promptsPerStep, stepsPerGeneration }: ResolvedOpt
 }
 
 function scoringOf(run: Run, step: number, signal: AbortSignal): RoundScoring {
-  const { options, slots, monitor, totalSteps } = run;
+  const { options, slots, pools, monitor, watch, totalSteps } = run;
   const progress = Number.isFinite(totalSteps) ? step / totalSteps : 0;
-  return new RoundScoring({ specs: options.rewards, timeoutMs: options.rewardTimeoutMs, slots, monitor, step: step + 1, progress, signal });
+  return new RoundScoring({ specs: options.rewards, timeoutMs: options.rewardTimeoutMs, slots, pools, monitor, step: step + 1, progress, watch, signal });
 }
 
 /** Fills `reward` and `advantages` of every group; returns the indices of the groups without spread. */
-export function assignAdvantages(groups: readonly Group[], failed: readonly (readonly (readonly string[])[])[], options: ResolvedOptions): number[] {
+export function assignAdvantages(groups: readonly Group[], failed: readonly (readonly Failures[])[], options: ResolvedOptions): number[] {
   const names = options.rewards.map(({ name }) => name);
   const result = computeAdvantages(
     groups.map(({ rewards }) => rewards.map((row) => names.map((name) => row[name] ?? null))),
@@ -151,7 +154,7 @@ export function assignAdvantages(groups: readonly Group[], failed: readonly (rea
       scaleRewards: options.scaleRewards,
       advantage: options.advantage,
       rewardAggregation: options.rewardAggregation,
-      errored: failed.map((group) => group.map((names) => names.length > 0)),
+      errored: failed.map((group) => group.map((failures) => Object.keys(failures).length > 0)),
       ...(options.klPlacement === 'reward' ? { klPenalty: groups.map((group) => group.rollouts.map((_, g) => klPenalty(group, g, options.beta))) } : {}),
     },
   );
@@ -184,7 +187,7 @@ const lossOptionNames = [
   'samplerCorrection',
 ] as const satisfies (keyof ResolvedOptions & keyof LossOptions)[];
 
-function updateSettings(options: ResolvedOptions, plan: Plan, { learningRate, entropyCoef, step }: { learningRate: number; entropyCoef: number; step: number }): UpdateSettings {
+function updateSettings({ options, lossScale }: Run, plan: Plan, { learningRate, entropyCoef, step }: { learningRate: number; entropyCoef: number; step: number }): UpdateSettings {
   return {
     loss: { ...Object.fromEntries(lossOptionNames.map((name) => [name, options[name]])), entropyCoef },
     temperature: options.temperature,
@@ -193,6 +196,7 @@ function updateSettings(options: ResolvedOptions, plan: Plan, { learningRate, en
     checkpoint: plan.checkpoint,
     maxGradNorm: options.maxGradNorm,
     learningRate,
+    lossScale,
     dropout: { seed: options.seed, step },
   };
 }

@@ -16,6 +16,7 @@ import type { ProgressStream } from '../run/progress.ts';
 import { SampleWriter } from '../run/samples.ts';
 import { noWarnings, promptWarnings, stepWarnings } from '../run/warnings.ts';
 import type { Warning, WarningState } from '../run/warnings.ts';
+import { isIsolated } from '../rewards/reward.ts';
 import { native } from '../tensor/binding.ts';
 import { profileOps } from '../tensor/profiler.ts';
 import type { OpProfiler } from '../tensor/profiler.ts';
@@ -30,6 +31,8 @@ import type { Prepared, Run } from './start.ts';
 import { train } from './train.ts';
 import type { LoopStep } from './train.ts';
 import type { StepRecord } from './types.ts';
+import { watchRun } from './watch-run.ts';
+import type { RunWatch } from './watch-run.ts';
 
 /** What a run is told besides its options. */
 export interface RunContext {
@@ -87,6 +90,7 @@ class Trainer implements GrpoTrainer {
   #stopReason: string | null = null;
   #saveAsked = false;
   #run: Run | null = null;
+  #watch: RunWatch | null = null;
   #folder: RunFolder | null = null;
   #progress: Progress | null = null;
   readonly #memory = new MemoryWatch();
@@ -182,13 +186,15 @@ class Trainer implements GrpoTrainer {
     }
     const run = await start(prepared, say);
     this.#run = run;
+    this.#watch = watchRun(run, this.#folder.watched, (fault) => this.#progress?.say(`Warning: ${fault}`));
     this.#samples = new SampleWriter(this.#folder.samplesFolder);
     const totalSteps = Number.isFinite(run.totalSteps) ? run.totalSteps : null;
     if (stream) this.#progress = new Progress({ totalSteps, loggingSteps: this.options.loggingSteps, stream });
     if (run.reference) say('With β above 0 the loss starts near 0 and grows with the KL to the reference. That is healthy: watch the reward.');
     this.#warnAboutPrompts(prepared);
-    const files = [this.#context.recipePath, ...(this.#context.rewardFiles ?? [])].filter((file) => file !== undefined);
-    await this.#folder.writeConfig({ ...this.options, outputDir: this.runFolder, runName: this.options.runName ?? basename(this.runFolder), totalSteps, plan: run.plan }, files);
+    const isolated = this.options.rewards.flatMap(({ fn }) => (isIsolated(fn) ? [fn.file] : []));
+    const files = [this.#context.recipePath, ...(this.#context.rewardFiles ?? []), ...isolated].filter((file) => file !== undefined);
+    await this.#folder.writeConfig({ ...this.options, outputDir: this.runFolder, runName: this.options.runName ?? basename(this.runFolder), totalSteps, plan: run.plan, precision: run.precision, estimatedPeakBytes: run.planned.peak }, [...new Set(files)]);
     return run;
   }
 
@@ -213,9 +219,10 @@ class Trainer implements GrpoTrainer {
     const folder = this.#folder!;
     if (this.#memory.creeps(process.memoryUsage.rss())) native().trimMemory();
     this.#summary.steps = step.step;
+    this.#watch?.updated(step.step);
     if (step.metrics.reward !== undefined) this.#summary.rewards.push(step.metrics.reward);
     await appendMetrics(folder.metricsFile, step.metrics);
-    if (this.options.logCompletions) this.#samples!.write(step.step, sampleRecords(step.step, step.groups, step.logged));
+    if (this.options.logCompletions) this.#samples!.write(step.step, sampleRecords(step.step, step.groups, step));
     await folder.writeState({ status: 'running', reason: null, step: step.step });
     this.#show(step);
     await this.#judge(step);
@@ -242,7 +249,7 @@ class Trainer implements GrpoTrainer {
   async #judge(step: LoopStep): Promise<void> {
     this.#skipped = step.finite ? 0 : this.#skipped + 1;
     if (step.finite) return;
-    const rows = sampleRecords(step.step, step.groups, step.logged);
+    const rows = sampleRecords(step.step, step.groups, step);
     const file = `${this.#folder!.path}/non-finite-step-${step.step}.jsonl`;
     await writeFileAtomic(file, rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
     if (this.options.onNonFinite === 'skip' && this.#skipped < mostSkipped) {
@@ -290,8 +297,9 @@ class Trainer implements GrpoTrainer {
     try {
       await this.#folder?.writeState({ status, reason, step: this.#summary.steps });
     } finally {
+      await this.#watch?.close();
       await this.#folder?.close();
-      this.#free();
+      await this.#free();
     }
     // The caller is already throwing `failure`.
     if (error !== failure) throw error;
@@ -310,12 +318,13 @@ class Trainer implements GrpoTrainer {
     await this.#call('onTrainEnd', {});
   }
 
-  #free(): void {
+  async #free(): Promise<void> {
     this.#profile?.ops.stop();
     const run = this.#run;
     if (!run) return;
     this.#run = null;
     freeRun(run);
+    await run.rounds.close();
   }
 
   #warnAboutPrompts({ survey, prompts, tokenizer }: Prepared): void {

@@ -5,7 +5,6 @@ import * as ops from '../tensor/ops.ts';
 import { keep, scope } from '../tensor/scope.ts';
 import { tensorFromBytes } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { TensorEntry } from '../weights/dtype.ts';
 import { readJsonIfThere } from '../weights/json-file.ts';
 import type { JsonObject } from '../weights/json-file.ts';
 import { absoluteReference } from '../weights/reference.ts';
@@ -14,7 +13,7 @@ import type { TensorFile } from '../weights/safetensors.ts';
 import { checkWeights } from './decoder.ts';
 import type { Decoder } from './decoder.ts';
 import type { LinearAdapter } from './linear.ts';
-import { adapterShapes, savedNames, scaleOf, targetMaps } from './lora.ts';
+import { adapterDType, adapterShapes, savedNames, scaleOf, targetMaps } from './lora.ts';
 import type { Adapter, LoraSettings } from './lora.ts';
 
 /** What peft puts before the names of a causal language model. */
@@ -93,9 +92,9 @@ export function readAdapter({ folder, settings }: OpenedAdapter, base: Decoder, 
   try {
     const shapes = adapterShapes(base.config, settings);
     checkNames(file, shapes, folder);
-    const read = (name: string): Tensor => {
+    const read = (name: string, dtype = adapterDType(base)): Tensor => {
       const stored = file.read(PREFIX + name);
-      const weight = keep(scope(() => ops.to(tensorFromBytes(stored.bytes, stored.shape, stored.dtype), base.dtype)));
+      const weight = keep(scope(() => ops.to(tensorFromBytes(stored.bytes, stored.shape, stored.dtype), dtype)));
       owned.push(weight);
       return weight;
     };
@@ -105,7 +104,7 @@ export function readAdapter({ folder, settings }: OpenedAdapter, base: Decoder, 
         return [name, { a, b, scale: scaleOf(settings), index, magnitude: settings.useDora ? read(`${name}.lora_magnitude_vector`) : null }];
       }),
     );
-    return { settings, base, baseReference, maps, saved: new Map(savedNames(base.config, settings).map((name) => [name, read(name)])) };
+    return { settings, base, baseReference, maps, saved: new Map(savedNames(base.config, settings).map((name) => [name, read(name, base.dtype)])) };
   } catch (error) {
     for (const weight of owned) weight.dispose();
     throw error;
@@ -123,8 +122,8 @@ function checkNames(file: TensorFile, shapes: ReadonlyMap<string, readonly numbe
 }
 
 /** The tensors of an adapted network as peft stores them. */
-export function adapterEntries({ trained }: Decoder, entry: (name: string, weight: Tensor) => TensorEntry): TensorEntry[] {
-  return [...trained].map(([name, weight]) => entry(PREFIX + name, weight));
+export function adapterWeights({ trained }: Decoder): { name: string; weight: Tensor }[] {
+  return [...trained].map(([name, weight]) => ({ name: PREFIX + name, weight }));
 }
 
 /** `adapter_config.json` as peft 0.21 reads it. */

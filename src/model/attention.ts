@@ -32,9 +32,10 @@ export function attentionSettings({ config, attention }: { config: DecoderConfig
 export function attend(q: Tensor, k: Tensor, v: Tensor, settings: AttentionSettings, { mask = null, causal = false }: { mask?: Tensor | null; causal?: boolean }): Tensor {
   const { kernel, scale, cap } = settings;
   if (kernel === 'sdpa') return ops.scaledDotProductAttention(q, k, v, { mask, causal, scale });
-  const scores = capped(ops.mulScalar(ops.matmul(q, ops.transpose(k, -2, -1)), scale), cap);
+  // The softmax of 16 bits is taken in float32, as the fused kernel does.
+  const scores = capped(ops.mulScalar(ops.widened(ops.matmul(q, ops.transpose(k, -2, -1))), scale), cap);
   const bias = causal ? causalMask({ before: 0, length: q.size(-2), window: null }, q.dtype) : mask;
-  return ops.matmul(ops.softmax(bias ? ops.add(scores, bias) : scores, -1), v);
+  return ops.matmul(ops.to(ops.softmax(bias ? ops.add(scores, bias) : scores, -1), v.dtype), v);
 }
 
 /** cap·tanh(x/cap), or x itself without a cap. */

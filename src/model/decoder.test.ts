@@ -6,9 +6,10 @@ import { tensor } from '../tensor/tensor.ts';
 import type { DType } from '../tensor/tensor.ts';
 import { copyDecoder, mixDecoder } from './copies.ts';
 import { disposeDecoder, parameterCount, readDecoder } from './decoder.ts';
-import type { StoredWeights } from './decoder.ts';
+import type { StoredWeights } from './read-weights.ts';
 import { decoderConfig } from './families.ts';
 import { weightShapes } from './weight-names.ts';
+import { valuesOf } from './weight.ts';
 
 const config = {
   model_type: 'llama',
@@ -42,9 +43,9 @@ test('every weight lands where its name says, and all are freed', async () => {
   const decoder = await readDecoder(config, stored(), 'float32');
   const names = [...weightShapes(decoderConfig(config)).keys()];
   const filled = (weight: { toArray(): ArrayLike<number | bigint> }) => names[Number(weight.toArray()[0])];
-  assert.equal(filled(decoder.layers[1]!.down.weight), 'model.layers.1.mlp.down_proj.weight');
+  assert.equal(filled(valuesOf(decoder.layers[1]!.down.weight)), 'model.layers.1.mlp.down_proj.weight');
   assert.equal(filled(decoder.layers[0]!.feedForwardNorm!), 'model.layers.0.post_attention_layernorm.weight');
-  assert.equal(filled(decoder.head), 'lm_head.weight');
+  assert.equal(filled(valuesOf(decoder.head)), 'lm_head.weight');
   assert.equal(decoder.layers[0]!.queryKeyValue[0]!.bias, null);
   // 2 layers of 2 norms, 4 · 8×8 and 3 · 8×12; embedding and head of 10×8; the last norm
   assert.equal(parameterCount(decoder), 2 * (16 + 256 + 288) + 160 + 8);
@@ -55,7 +56,7 @@ test('every weight lands where its name says, and all are freed', async () => {
 test('weights are cast to the dtype asked for', async () => {
   const before = liveTensors();
   const decoder = await readDecoder(config, stored(), 'bfloat16');
-  assert.deepEqual(new Set([...decoder.weights.values()].map(({ dtype }) => dtype)), new Set(['bfloat16']));
+  assert.deepEqual(new Set([...decoder.trained.values()].map(({ dtype }) => dtype)), new Set(['bfloat16']));
   assert.equal(decoder.rotary[0]!.cos.dtype, 'bfloat16');
   disposeDecoder(decoder);
   assert.equal(liveTensors(), before);
@@ -98,7 +99,7 @@ for (const [dtype, numbers] of STORED) {
     };
     const decoder = await readDecoder(wide, weights, 'float32');
     assert.deepEqual(reads, [[0, 2621], [2621, 5000]]);
-    const values = decoder.embedding.toArray();
+    const values = valuesOf(decoder.embedding).toArray();
     for (let row = 0; row < vocabulary; row++) {
       const wanted = [1, -2.5, 0.15625][row % 3];
       if (values[row * hidden] !== wanted || values[row * hidden + hidden - 1] !== wanted) assert.fail(`row ${row} starts with ${values[row * hidden]}`);
@@ -119,11 +120,11 @@ test('refuses weights of integers and a config with more layers than there are t
 test('a copy shares no memory and is not trained', async () => {
   const before = liveTensors();
   const decoder = await readDecoder(config, stored(), 'float32');
-  for (const weight of decoder.weights.values()) weight.requiresGrad_();
+  for (const weight of decoder.trained.values()) weight.requiresGrad_();
   const copy = copyDecoder(decoder);
-  assert.ok([...copy.weights.values()].every(({ requiresGrad }) => !requiresGrad));
+  assert.ok([...copy.trained.values()].every(({ requiresGrad }) => !requiresGrad));
   disposeDecoder(decoder);
-  assert.equal(copy.head.toArray()[0], copy.weights.size - 1);
+  assert.equal(valuesOf(copy.head).toArray()[0], copy.trained.size - 1);
   disposeDecoder(copy);
   assert.equal(liveTensors(), before);
 });
@@ -131,19 +132,19 @@ test('a copy shares no memory and is not trained', async () => {
 test('mixing moves every weight of the target by the share α towards the source, which stays as it is; α = 1 copies', async () => {
   const before = liveTensors();
   const source = await readDecoder(config, stored(), 'float32');
-  for (const weight of source.weights.values()) weight.requiresGrad_();
+  for (const weight of source.trained.values()) weight.requiresGrad_();
   const target = copyDecoder(source);
-  const numbers = (decoder: typeof source) => [...decoder.weights.values()].map((weight) => Array.from(weight.toArray(), Number));
+  const numbers = (decoder: typeof source) => [...decoder.trained.values()].map((weight) => Array.from(weight.toArray(), Number));
   const own = numbers(source);
   // The target starts at 3 more than the source everywhere.
-  for (const weight of target.weights.values()) scope(() => void add_(weight, tensor(3, [])));
+  for (const weight of target.trained.values()) scope(() => void add_(weight, tensor(3, [])));
   const off = (by: number) => own.map((values) => values.map((value) => value + by));
   await mixDecoder(target, source, 0.75);
   assert.deepEqual(numbers(target), off(0.75));
   await mixDecoder(target, source, 1);
   assert.deepEqual(numbers(target), own);
   assert.deepEqual(numbers(source), own);
-  assert.ok([...target.weights.values()].every(({ requiresGrad }) => !requiresGrad));
+  assert.ok([...target.trained.values()].every(({ requiresGrad }) => !requiresGrad));
   disposeDecoder(source);
   disposeDecoder(target);
   assert.equal(liveTensors(), before);

@@ -1,30 +1,21 @@
 /** The weights of a decoder network and what they are called. The passes over them stand in packed-pass.ts and generate/. */
 import { FileFormatError } from '../errors.ts';
-import { keep, scope } from '../tensor/scope.ts';
-import * as ops from '../tensor/ops.ts';
-import { tensorFromBytes } from '../tensor/tensor.ts';
-import type { DType, Device, Tensor } from '../tensor/tensor.ts';
-import { breathe } from '../tensor/breathe.ts';
+import { keep } from '../tensor/scope.ts';
+import { Tensor } from '../tensor/tensor.ts';
+import type { DType, Device } from '../tensor/tensor.ts';
 import type { AttentionKernel } from './attention.ts';
 import type { DecoderConfig, NormPlace } from './decoder-config.ts';
 import { decoderConfig } from './families.ts';
 import type { LayerWeights } from './layers.ts';
 import type { LinearAdapter, LinearWeights } from './linear.ts';
 import type { Adapter } from './lora.ts';
+import { formatsOf, pieceMemory, readBlocks, readWeight } from './read-weights.ts';
+import type { Quantisation, StoredWeights } from './read-weights.ts';
 import { rotaryTables } from './rope.ts';
 import type { Rotary } from './rope.ts';
 import { layerName, weightShapes } from './weight-names.ts';
-
-/** Weights as a file holds them; `weights/` provides them. */
-export interface StoredWeights {
-  names(): readonly string[];
-  info(name: string): { dtype: DType; shape: readonly number[] };
-  /** A whole tensor, or the rows of its first axis from `start` up to, not including, `end`; in `memory` where the bytes fit. */
-  read(name: string, rows?: { start: number; end: number }, memory?: ArrayBuffer): { dtype: DType; shape: readonly number[]; bytes: Uint8Array };
-}
-
-/** Elements of a weight that are on their way at a time: 4 MiB of float32. A larger weight comes in pieces of whole rows. */
-const PIECE = 1 << 20;
+import { BlockMatrix } from './weight.ts';
+import type { Weight } from './weight.ts';
 
 const FLOATS: ReadonlySet<DType> = new Set<DType>(['float64', 'float32', 'bfloat16', 'float16']);
 
@@ -35,15 +26,15 @@ export interface Decoder {
   device: Device;
   attention: AttentionKernel;
   /** Every weight under its Hugging Face name, each once (a tied head is the embedding). */
-  weights: ReadonlyMap<string, Tensor>;
-  /** What training changes: the weights, or under an adapter what it adds to them and trains in their place. */
+  weights: ReadonlyMap<string, Weight>;
+  /** What training changes: the weights that are numbers, or under an adapter what it adds to them and trains in their place. */
   trained: ReadonlyMap<string, Tensor>;
   /** The adapter over the weights of another network; null where the weights are this network's own. */
   adapter: Adapter | null;
-  embedding: Tensor; // [V, H]
+  embedding: Weight; // [V, H]
   layers: LayerWeights[];
   finalNorm: Tensor; // [H]
-  head: Tensor; // [V, H]
+  head: Weight; // [V, H]
   /** Of each layer: rotary rows for every position of the context, or null where it has none. Layers share tables. */
   rotary: (Rotary | null)[];
 }
@@ -51,15 +42,17 @@ export interface Decoder {
 /**
  * Reads a network piece by piece, casting on the way, so that memory peaks at the weights plus a few pieces.
  *
- * @throws FileFormatError when a weight is missing or has another shape than config.json says
+ * @param quantisation in what blocks matrices are held; null holds all in `dtype`
+ * @throws FileFormatError when a weight is missing, has another shape than config.json says, or cannot be held in such blocks
  */
 export async function readDecoder(
   configJson: Readonly<Record<string, unknown>>,
   stored: StoredWeights,
   dtype: DType,
   attention: AttentionKernel = 'sdpa',
+  quantisation: Quantisation | null = null,
 ): Promise<Decoder> {
-  return readNetwork(decoderConfig(configJson), stored, dtype, attention);
+  return readNetwork(decoderConfig(configJson), stored, dtype, attention, quantisation);
 }
 
 /** The same for a checkpoint without a language head, as classifiers are: the head of the result is the embedding and means nothing. */
@@ -69,10 +62,10 @@ export async function readTrunk(
   dtype: DType,
   attention: AttentionKernel = 'sdpa',
 ): Promise<Decoder> {
-  return readNetwork({ ...decoderConfig(configJson), tiedHead: true }, stored, dtype, attention);
+  return readNetwork({ ...decoderConfig(configJson), tiedHead: true }, stored, dtype, attention, null);
 }
 
-async function readNetwork(config: DecoderConfig, stored: StoredWeights, dtype: DType, attention: AttentionKernel): Promise<Decoder> {
+async function readNetwork(config: DecoderConfig, stored: StoredWeights, dtype: DType, attention: AttentionKernel, quantisation: Quantisation | null): Promise<Decoder> {
   // A damaged config could name more layers than there is memory to list their weights.
   const { length } = stored.names();
   if (config.layers > length) {
@@ -80,40 +73,19 @@ async function readNetwork(config: DecoderConfig, stored: StoredWeights, dtype: 
   }
   const shapes = weightShapes(config);
   checkWeights(stored, shapes);
-  const weights = new Map<string, Tensor>();
+  const formats = quantisation ? formatsOf(stored, shapes, quantisation) : null;
+  const weights = new Map<string, Weight>();
   try {
-    const memory = new ArrayBuffer(8 * PIECE); // enough for float64; what is never written takes nothing
-    for (const [name, shape] of shapes) weights.set(name, await readWeight(stored, name, shape, dtype, memory));
+    const memory = pieceMemory();
+    for (const [name, shape] of shapes) {
+      const format = formats?.get(name);
+      weights.set(name, format ? await readBlocks(stored, name, shape, format, quantisation!, memory) : await readWeight(stored, name, shape, dtype, memory));
+    }
   } catch (error) {
     for (const weight of weights.values()) weight.dispose();
     throw error;
   }
   return assembleDecoder(config, weights, dtype, attention);
-}
-
-/**
- * One weight in the dtype asked for, row by row where it is large. The caller disposes it.
- *
- * @param memory for the pieces on their way, one after the other: garbage of several hundred MB would wait for the collector otherwise
- */
-export async function readWeight(stored: StoredWeights, name: string, shape: readonly number[], dtype: DType, memory?: ArrayBuffer): Promise<Tensor> {
-  const weight = keep(ops.empty(shape, dtype));
-  const rows = shape[0]!;
-  const atOnce = Math.max(1, Math.floor((PIECE * rows) / weight.length));
-  try {
-    for (let start = 0; start < rows; start += atOnce) {
-      const end = Math.min(rows, start + atOnce);
-      scope(() => {
-        const piece = stored.read(name, atOnce < rows ? { start, end } : undefined, memory);
-        ops.copy_(ops.narrow(weight, 0, start, end - start), tensorFromBytes(piece.bytes, piece.shape, piece.dtype));
-      });
-      await breathe();
-    }
-    return weight;
-  } catch (error) {
-    weight.dispose();
-    throw error;
-  }
 }
 
 /** How the faults of a checkpoint are told. */
@@ -144,7 +116,7 @@ export function checkWeights(stored: Omit<StoredWeights, 'read'>, shapes: Readon
 }
 
 /** A decoder over tensors that are already there, under the names of `weightShapes`. */
-export function assembleDecoder(config: DecoderConfig, weights: ReadonlyMap<string, Tensor>, dtype: DType, attention: AttentionKernel = 'sdpa'): Decoder {
+export function assembleDecoder(config: DecoderConfig, weights: ReadonlyMap<string, Weight>, dtype: DType, attention: AttentionKernel = 'sdpa'): Decoder {
   const embedding = weights.get('model.embed_tokens.weight')!;
   return {
     config,
@@ -152,20 +124,21 @@ export function assembleDecoder(config: DecoderConfig, weights: ReadonlyMap<stri
     device: 'cpu',
     attention,
     weights,
-    trained: weights,
+    trained: new Map([...weights].filter((entry): entry is [string, Tensor] => entry[1] instanceof Tensor)),
     adapter: null,
     embedding,
     layers: layersOf(config, weights),
-    finalNorm: weights.get('model.norm.weight')!,
+    finalNorm: weights.get('model.norm.weight') as Tensor,
     head: config.tiedHead ? embedding : weights.get('lm_head.weight')!,
     rotary: rotaryOfLayers(config, dtype),
   };
 }
 
 /** @param adapters by the names of their maps, such as `model.layers.0.self_attn.q_proj` */
-export function layersOf(config: DecoderConfig, weights: ReadonlyMap<string, Tensor>, adapters: ReadonlyMap<string, LinearAdapter> = new Map()): LayerWeights[] {
-  const get = (name: string) => weights.get(name)!;
-  const linear = (name: string): LinearWeights => ({ weight: get(`${name}.weight`), bias: weights.get(`${name}.bias`) ?? null, adapter: adapters.get(name) ?? null });
+export function layersOf(config: DecoderConfig, weights: ReadonlyMap<string, Weight>, adapters: ReadonlyMap<string, LinearAdapter> = new Map()): LayerWeights[] {
+  // A list of numbers is a tensor; only matrices are held in blocks.
+  const get = (name: string) => weights.get(name) as Tensor;
+  const linear = (name: string): LinearWeights => ({ weight: weights.get(`${name}.weight`)!, bias: get(`${name}.bias`) ?? null, adapter: adapters.get(name) ?? null });
   return Array.from({ length: config.layers }, (_, i): LayerWeights => {
     const norm = (place: NormPlace) => (config.norms[place] ? get(`${layerName(i)}.${config.norms[place]}.weight`) : null);
     const headNorm = (name: string) => (config.queryKeyNorm ? get(`${layerName(i)}.self_attn.${name}.weight`) : null);
@@ -198,8 +171,8 @@ function rotaryOfLayers({ rotary, contextLength }: DecoderConfig, dtype: DType):
 }
 
 /** Frees every tensor of a network; under an adapter, those of the adapter. */
-export function disposeDecoder({ trained, adapter, rotary }: Decoder): void {
-  for (const weight of trained.values()) weight.dispose();
+export function disposeDecoder({ weights, trained, adapter, rotary }: Decoder): void {
+  for (const weight of (adapter ? trained : weights).values()) weight.dispose();
   if (!adapter) disposeRotary(rotary);
 }
 
@@ -216,11 +189,16 @@ export function parameterCount({ weights, trained, adapter }: Decoder): number {
   return adapter ? parameterCount(adapter.base) + elements(trained) : elements(weights);
 }
 
+/** Elements that are held in blocks, an adapter's base included. */
+export function blockCount({ weights, adapter }: Decoder): number {
+  return elements(new Map([...(adapter?.base.weights ?? weights)].filter(([, weight]) => weight instanceof BlockMatrix)));
+}
+
 /** Elements that training changes. */
 export function trainedCount({ trained }: Decoder): number {
   return elements(trained);
 }
 
-function elements(tensors: ReadonlyMap<string, Tensor>): number {
-  return [...tensors.values()].reduce((total, { length }) => total + length, 0);
+function elements(weights: ReadonlyMap<string, Weight>): number {
+  return [...weights.values()].reduce((total, { length }) => total + length, 0);
 }

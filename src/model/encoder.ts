@@ -6,10 +6,11 @@ import * as ops from '../tensor/ops.ts';
 import { keep, scope } from '../tensor/scope.ts';
 import { tensor } from '../tensor/tensor.ts';
 import type { DType, Tensor } from '../tensor/tensor.ts';
-import { checkWeights, readWeight } from './decoder.ts';
-import type { StoredWeights } from './decoder.ts';
+import { checkWeights } from './decoder.ts';
 import { encoderContext, encoderPositions, encoderShapes } from './encoder-config.ts';
 import type { EncoderActivation, EncoderConfig } from './encoder-config.ts';
+import { readWeight } from './read-weights.ts';
+import type { StoredWeights } from './read-weights.ts';
 
 /** An encoder in memory, with its head. */
 export interface Encoder {

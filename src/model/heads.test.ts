@@ -8,8 +8,9 @@ import { liveTensors, scope } from '../tensor/scope.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { openCheckpoint } from '../weights/checkpoint.ts';
 import { disposeDecoder } from './decoder.ts';
-import type { StoredWeights } from './decoder.ts';
+import type { StoredWeights } from './read-weights.ts';
 import { disposeHeaded, newValueHead, readHead, readHeaded, scoreSequences, tokenValues } from './heads.ts';
+import { valuesOf } from './weight.ts';
 
 const fixtures = fileURLToPath(new URL('../../test/fixtures/model/families', import.meta.url));
 
@@ -77,7 +78,7 @@ test('a new value head says 0', () => {
 test('a value head is found under both its names, with and without bias', async () => {
   const before = liveTensors();
   const both = await readHead('value', stored({ 'v_head.summary.weight': [1, 4], 'v_head.summary.bias': [1], 'score.weight': [3, 4] }), 4, 'bfloat16');
-  assert.deepEqual([both.weight.shape, both.weight.dtype, both.bias!.shape], [[1, 4], 'bfloat16', [1]]);
+  assert.deepEqual([both.weight.shape, valuesOf(both.weight).dtype, both.bias!.shape], [[1, 4], 'bfloat16', [1]]);
   const classifier = await readHead('value', stored({ 'score.weight': [1, 4] }), 4, 'float32');
   assert.equal(classifier.bias, null);
   for (const part of [both.weight, both.bias!, classifier.weight]) part.dispose();

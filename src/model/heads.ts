@@ -8,11 +8,14 @@ import * as ops from '../tensor/ops.ts';
 import { keep, scope } from '../tensor/scope.ts';
 import { tensor } from '../tensor/tensor.ts';
 import type { DType, Tensor } from '../tensor/tensor.ts';
-import { checkWeights, disposeDecoder, readTrunk, readWeight } from './decoder.ts';
-import type { Decoder, StoredWeights } from './decoder.ts';
+import { checkWeights, disposeDecoder, readTrunk } from './decoder.ts';
+import type { Decoder } from './decoder.ts';
+import { multiply } from './linear.ts';
 import type { LinearWeights } from './linear.ts';
 import { disposeBatch, packTrees } from './packed-batch.ts';
 import { hiddenStates } from './packed-pass.ts';
+import { readWeight } from './read-weights.ts';
+import type { StoredWeights } from './read-weights.ts';
 
 /** What a head is for. */
 export type HeadKind = 'score' | 'value';
@@ -87,7 +90,7 @@ export async function scoreSequences({ trunk, head }: HeadedDecoder, rows: reado
   const places = tensor(BigInt64Array.from(pooled), [rows.length]);
   try {
     const hidden = await hiddenStates(trunk, { ...batch, predictors: places }); // [rows, H]
-    const scores = scope(() => noGrad(() => ops.linear(hidden, head.weight, head.bias).toArray()));
+    const scores = scope(() => noGrad(() => multiply(hidden, head).toArray()));
     hidden.dispose();
     const labels = scores.length / rows.length;
     return rows.map((_, row) => Array.from(scores.subarray(row * labels, (row + 1) * labels), Number));
@@ -104,5 +107,5 @@ function lastToken(ids: readonly number[], paddingId: number | null): number {
 
 /** Value of each token, differentiable: hidden states [M, H] → [M]. Call it inside a scope. */
 export function tokenValues(head: LinearWeights, hidden: Tensor): Tensor {
-  return ops.squeeze(ops.linear(hidden, head.weight, head.bias), -1);
+  return ops.squeeze(multiply(hidden, head), -1);
 }

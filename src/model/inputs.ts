@@ -3,6 +3,7 @@ import * as ops from '../tensor/ops.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Decoder } from './decoder.ts';
 import type { Rotary } from './rope.ts';
+import { lookUp } from './weight.ts';
 
 /** The inputs of a pass over N tokens. */
 export interface DecoderInputs {
@@ -13,7 +14,7 @@ export interface DecoderInputs {
 
 /** Looks tokens up, without a graph to the embedding. ids and positions are int64 [N]. Call it inside a scope. */
 export function decoderInputs({ embedding, config, rotary }: Decoder, ids: Tensor, positions: Tensor): DecoderInputs {
-  const x = ops.embedding(ops.detach(embedding), ids);
+  const x = lookUp(embedding, ids);
   const rows = new Map<Rotary, Rotary>();
   const rowsOf = (table: Rotary): Rotary => {
     const found = rows.get(table) ?? { cos: ops.indexSelect(table.cos, 0, positions), sin: ops.indexSelect(table.sin, 0, positions), wide: table.wide ?? false };

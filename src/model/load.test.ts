@@ -8,6 +8,7 @@ import { native } from '../tensor/binding.ts';
 import { liveTensors } from '../tensor/scope.ts';
 import { stopIds } from '../text/stop-ids.ts';
 import { bytesPerNumber, chooseDevice, chooseDType, disposeModel, loadNetwork, openModel, savedBytes, saveModel } from './load.ts';
+import { valuesOf } from './weight.ts';
 
 // The network is too small for a second thread.
 native().setThreads(1);
@@ -49,7 +50,7 @@ test('what is saved is the same model: bits of the weights, tokenizer, config wi
   await saveModel(half, model, 'bfloat16');
   assert.equal(json(join(half, 'config.json'))['torch_dtype'], 'bfloat16');
   const again = await loadNetwork(half, { dtype: 'bfloat16' });
-  const [wide, narrow] = [model.decoder.head.toArray() as Float32Array, again.decoder.head.toArray() as Float32Array];
+  const [wide, narrow] = [valuesOf(model.decoder.head).toArray() as Float32Array, valuesOf(again.decoder.head).toArray() as Float32Array];
   assert.ok(wide.every((x, i) => Math.abs(x - narrow[i]!) <= Math.abs(x) / 256));
   assert.ok(wide.some((x, i) => x !== narrow[i]));
   assert.equal(savedBytes(model, null), 2 * savedBytes(model, 'bfloat16'));

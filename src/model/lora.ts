@@ -1,17 +1,19 @@
 /** A low-rank adapter over a network: which maps it changes, how it begins, and the network that has it. Numbers and names are those of Python's peft. */
 import { expected } from '../errors.ts';
 import { noGrad } from '../tensor/autograd.ts';
+import { halves } from '../tensor/encode.ts';
 import * as ops from '../tensor/ops.ts';
 import { normals, uniforms } from '../tensor/random.ts';
 import { keep, scope } from '../tensor/scope.ts';
 import { tensor } from '../tensor/tensor.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import type { DType, Tensor } from '../tensor/tensor.ts';
 import type { DecoderConfig } from './decoder-config.ts';
 import { layersOf } from './decoder.ts';
 import type { Decoder } from './decoder.ts';
 import { rowLengths } from './linear.ts';
 import type { Drop, LinearAdapter } from './linear.ts';
 import { weightShapes } from './weight-names.ts';
+import { valuesOf } from './weight.ts';
 
 /** What a user asks of an adapter. */
 export interface LoraSettings {
@@ -57,7 +59,7 @@ export function adaptDecoder(adapter: Adapter): Decoder {
     adapter,
     layers: layersOf(base.config, weights, maps),
     embedding: weights.get('model.embed_tokens.weight')!,
-    finalNorm: weights.get('model.norm.weight')!,
+    finalNorm: weights.get('model.norm.weight') as Tensor,
     // As in peft, a tied head stays what it was when the embedding is trained, unless it is trained itself.
     head: saved.get('lm_head.weight') ?? base.head,
   };
@@ -67,7 +69,7 @@ export function adaptDecoder(adapter: Adapter): Decoder {
 export function createAdapter(base: Decoder, baseReference: string, settings: LoraSettings, seed: number): Adapter {
   const targets = targetMaps(base.config, settings);
   const maps = new Map(targets.map((name, index) => [name, newMap(base, name, settings, index, seed)]));
-  const saved = new Map(savedNames(base.config, settings).map((name) => [name, noGrad(() => keep(ops.clone(base.weights.get(name) ?? base.head)))]));
+  const saved = new Map(savedNames(base.config, settings).map((name) => [name, noGrad(() => keep(scope(() => ops.clone(valuesOf(base.weights.get(name) ?? base.head)))))]));
   return { settings, base, baseReference, maps, saved };
 }
 
@@ -75,10 +77,15 @@ function newMap(base: Decoder, name: string, settings: LoraSettings, index: numb
   const weight = base.weights.get(`${name}.weight`)!;
   const [out, input] = weight.shape as [number, number];
   const shape: [number, number] = [settings.r, input];
-  const a = keep(scope(() => ops.to(tensor(firstA(shape, settings, seed, index), shape), base.dtype)));
-  const b = keep(ops.zeros([out, settings.r], base.dtype));
+  const a = keep(scope(() => ops.to(tensor(firstA(shape, settings, seed, index), shape), adapterDType(base))));
+  const b = keep(ops.zeros([out, settings.r], adapterDType(base)));
   const map = { a, b, scale: scaleOf(settings), index, magnitude: null };
   return settings.useDora ? { ...map, magnitude: keep(rowLengths(weight, map)) } : map;
+}
+
+/** The dtype of A, B and lengths: float32 over a network of 16 bits, which has not the bits for their steps; else that of the network. */
+export function adapterDType({ dtype }: Pick<Decoder, 'dtype'>): DType {
+  return halves.has(dtype) ? 'float32' : dtype;
 }
 
 /** A of one map, as peft's `reset_lora_parameters`: uniform within ±1/√in, or normal with deviation 1/r. */

@@ -10,6 +10,8 @@ import { assembleDecoder } from './decoder.ts';
 import type { Decoder } from './decoder.ts';
 import { adaptedWeight, rowGrowth } from './linear.ts';
 import type { LoadedModel } from './load.ts';
+import { valuesOf } from './weight.ts';
+import type { Weight } from './weight.ts';
 
 /** What must be said before a merge that loses something or looks like a mistake. */
 export interface MergeConsent {
@@ -49,7 +51,7 @@ export function mergedConfig({ decoder, config, quantised, reference }: LoadedMo
   if (!decoder.adapter) throw expected('model', 'to have an adapter', `${reference}, which has none`, 'name an adapter; one that was merged is in the weights already');
   if (quantised !== null && !fromQuantised) {
     throw new InputError(
-      `Expected the base of ${reference} to hold whole numbers, got blocks of ${quantised}; merge into the unquantised model with \`base\`, or say \`fromQuantised\` to merge into what the blocks stand for, at full size.`,
+      `Expected the base of ${reference} to hold whole numbers, got blocks of ${quantised}; merge into the unquantised model, named by \`base\` or loaded without \`quantisation\`, or say \`fromQuantised\` to merge into what the blocks stand for, at full size.`,
       { name: 'fromQuantised', quantised },
     );
   }
@@ -66,17 +68,18 @@ function adapterHash({ trained }: Decoder): string {
 }
 
 /** The weights of the merged network before the maps of its adapter are added; the head among them where it is tied no more. */
-export function weightsToMerge({ weights, config, head, embedding }: Decoder): Map<string, Tensor> {
+export function weightsToMerge({ weights, config, head, embedding }: Decoder): Map<string, Weight> {
   return new Map(config.tiedHead && head !== embedding ? [...weights, ['lm_head.weight', head]] : weights);
 }
 
 /** One weight with what the adapter adds. Call it inside a scope. */
-export function mergedWeight({ adapter }: Decoder, name: string, weight: Tensor, dtype: DType): Tensor {
+export function mergedWeight({ adapter }: Decoder, name: string, weight: Weight, dtype: DType): Tensor {
+  const whole = valuesOf(weight);
   const map = name.endsWith('.weight') ? adapter!.maps.get(name.slice(0, -'.weight'.length)) : undefined;
-  if (!map) return ops.clone(ops.to(weight, dtype));
-  const exact = weight.dtype === 'float64' ? 'float64' : 'float32';
+  if (!map) return ops.clone(ops.to(whole, dtype));
+  const exact = whole.dtype === 'float64' ? 'float64' : 'float32';
   const wide = { ...map, a: ops.to(map.a, exact), b: ops.to(map.b, exact), magnitude: map.magnitude && ops.to(map.magnitude, exact) };
-  const base = ops.to(weight, exact);
+  const base = ops.to(whole, exact);
   const sum = adaptedWeight(base, wide);
   const growth = rowGrowth(base, wide);
   return ops.to(growth ? ops.mul(sum, ops.unsqueeze(growth, 1)) : sum, dtype);

@@ -18,6 +18,7 @@ import { disposeBatch, packTrees } from './packed-batch.ts';
 import type { PackedBatch } from './packed-batch.ts';
 import { treeAttention } from './tree-attention.ts';
 import { hiddenStates, trainingPass } from './packed-pass.ts';
+import { valuesOf } from './weight.ts';
 
 const trees = [
   { prompt: [1, 2, 3, 4], completions: [[5, 6], [7], [8, 9, 10, 11]] },
@@ -32,7 +33,7 @@ function wholeGraph(decoder: Decoder, batch: PackedBatch): Tensor {
   const { config, layers } = decoder;
   const { rotary } = decoderInputs(decoder, batch.ids, batch.positions);
   const attention = attentionSettings(decoder);
-  let x = ops.indexSelect(decoder.embedding, 0, batch.ids);
+  let x = ops.indexSelect(valuesOf(decoder.embedding), 0, batch.ids);
   layers.forEach((layer, i) => {
     x = decoderLayer(x, layer, plainProjections(layer, config), rotary[i]!, treeAttention(batch, attention[i]!), config);
   });
@@ -56,9 +57,9 @@ for (const checkpoint of [false, true]) {
         assert.deepEqual(hidden, whole.toArray());
         assert.deepEqual(hidden, untouched.toArray());
         const names = [...cut.keys()];
-        assert.equal(names.length, decoder.weights.size - 1, 'all weights but the head');
+        assert.equal(names.length, decoder.trained.size - 1, 'all weights but the head');
         const wanted: Gradients = new Map();
-        grad([whole], names.map((name) => decoder.weights.get(name)!), [gradient]).forEach((g, i) => wanted.set(names[i]!, g!.toArray() as Float32Array));
+        grad([whole], names.map((name) => decoder.trained.get(name)!), [gradient]).forEach((g, i) => wanted.set(names[i]!, g!.toArray() as Float32Array));
         const far = distance(wanted, cut);
         assert.ok(far < 5e-6, `${far}`);
       });
@@ -103,7 +104,7 @@ test('gradients of two passes add up, the embedding included', async () => {
 
 test('a frozen embedding gets no gradient', async () => {
   const decoder = tinyDecoder({ trained: true });
-  decoder.embedding.requiresGrad_(false);
+  valuesOf(decoder.embedding).requiresGrad_(false);
   assert.ok(!(await gradientsOf(decoder, false)).has('model.embed_tokens.weight'));
   disposeDecoder(decoder);
 });

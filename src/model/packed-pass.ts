@@ -128,7 +128,7 @@ function addEmbeddingGradient({ embedding, config }: Decoder, batch: PackedBatch
     noGrad(() => {
       const scaled = config.embeddingScale === 1 ? gradient : ops.mulScalar(gradient, config.embeddingScale);
       const rows = config.paddingId === null ? scaled : ops.mul(scaled, ops.unsqueeze(ops.notEqual(batch.ids, config.paddingId), 1));
-      ops.indexAdd_(gradientOf(embedding), 0, batch.ids, rows);
+      ops.indexAdd_(gradientOf(embedding), 0, batch.ids, ops.to(rows, embedding.gradDType));
     });
   });
 }
@@ -137,7 +137,7 @@ function addEmbeddingGradient({ embedding, config }: Decoder, batch: PackedBatch
 export function gradientOf(weight: Tensor): Tensor {
   const present = weight.grad;
   if (present) return present;
-  weight.grad = noGrad(() => ops.zerosLike(weight));
+  weight.grad = noGrad(() => ops.zeros(weight.shape, weight.gradDType, weight.device));
   return weight.grad!;
 }
 

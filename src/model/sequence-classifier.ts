@@ -1,15 +1,17 @@
 /** Sequence classifiers, whatever their family: a reference → files that look right → scores of rows of tokens. */
 import { expected, FileFormatError } from '../errors.ts';
 import { Tokenizer } from '../text/tokenizer.ts';
-import { openCheckpoint } from '../weights/checkpoint.ts';
+import { openCheckpoint, readDescription } from '../weights/checkpoint.ts';
 import type { Checkpoint } from '../weights/checkpoint.ts';
+import { elementCount } from '../weights/dtype.ts';
 import { resolveModel } from '../weights/reference.ts';
 import { disposeEncoder, encoderScores, readEncoder } from './encoder.ts';
-import { encoderContext, encoderFamilies } from './encoder-config.ts';
+import { encoderContext, encoderFamilies, encoderShapes } from './encoder-config.ts';
 import { decoderConfig, families } from './families.ts';
 import { ConfigFields } from './families/config-fields.ts';
 import { disposeHeaded, readHeaded, scoreSequences } from './heads.ts';
 import type { LoadOptions } from './load.ts';
+import { weightShapes } from './weight-names.ts';
 
 /** A classifier that was found and looks right, before its weights are read. */
 export interface OpenedClassifier {
@@ -47,6 +49,18 @@ export async function openClassifier(reference: string, { cacheDir, onMessage }:
     checkpoint.close();
     throw error;
   }
+}
+
+/** `config.json` of a classifier, whose weights need not be there. */
+export async function describeClassifier(reference: string, { cacheDir, onMessage }: Pick<LoadOptions, 'cacheDir' | 'onMessage'> = {}): Promise<Readonly<Record<string, unknown>>> {
+  return readDescription(await resolveModel(reference, { weights: false, ...(cacheDir ? { cacheDir } : {}), ...(onMessage ? { onMessage } : {}) })).config;
+}
+
+/** What a classifier's trunk takes in memory, in float32; its head is small beside it. */
+export function classifierBytes(config: Readonly<Record<string, unknown>>): number {
+  const encoder = encoderFamily(config);
+  const shapes = encoder ? encoderShapes(encoder, 1) : weightShapes({ ...decoderConfig(config), tiedHead: true });
+  return 4 * [...shapes.values()].reduce((sum, shape) => sum + elementCount(shape), 0);
 }
 
 /** Reads the weights of an opened classifier, in float32, and closes its files. Free it with `dispose`. */

@@ -2,14 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { distance, takeGradients } from '../../test/fixtures/model/gradients.ts';
 import { tinyDecoder } from '../../test/fixtures/model/tiny-decoder.ts';
-import { grad } from '../tensor/autograd.ts';
+import { grad, noGrad } from '../tensor/autograd.ts';
 import * as ops from '../tensor/ops.ts';
 import { normals } from '../tensor/random.ts';
-import { liveTensors, scope } from '../tensor/scope.ts';
+import { keep, liveTensors, scope } from '../tensor/scope.ts';
 import { tensor } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { disposeDecoder } from './decoder.ts';
 import { entropyOf, headGradient, temperedLogprobs, tokenLogprobs } from './token-logprobs.ts';
+import { valuesOf } from './weight.ts';
 
 const rows = 7;
 
@@ -74,7 +75,7 @@ for (const temperature of [0.5, 1, 1.3]) {
           assert.deepEqual([...headGradients.keys()], [tied ? 'model.embed_tokens.weight' : 'lm_head.weight']);
           scope(() => {
             const leaf = ops.detach(hidden).requiresGrad_();
-            const raw = ops.linear(leaf, decoder.head);
+            const raw = ops.linear(leaf, valuesOf(decoder.head));
             const logits = logitCap === null ? raw : ops.mulScalar(ops.tanh(ops.divScalar(raw, logitCap)), logitCap);
             const every = ops.logSoftmax(ops.divScalar(logits, temperature), -1);
             const logprobs = ops.squeeze(ops.gather(every, 1, ops.unsqueeze(targets, 1)), 1);
@@ -82,7 +83,7 @@ for (const temperature of [0.5, 1, 1.3]) {
             close(scored.logprobs, logprobs);
             close(scored.entropy, entropy);
             const outputs = withEntropy ? [logprobs, entropy] : [logprobs];
-            const [ofHidden, ofHead] = grad(outputs, [leaf, decoder.head], [gradLogprobs, gradEntropy].slice(0, outputs.length));
+            const [ofHidden, ofHead] = grad(outputs, [leaf, valuesOf(decoder.head)], [gradLogprobs, gradEntropy].slice(0, outputs.length));
             close(gradHidden, ofHidden!, 5e-6);
             const wanted = new Map([[[...headGradients.keys()][0]!, ofHead!.toArray() as Float32Array]]);
             assert.ok(distance(wanted, headGradients) < 5e-6);
@@ -94,6 +95,39 @@ for (const temperature of [0.5, 1, 1.3]) {
       }
     }
   }
+}
+
+for (const dtype of ['bfloat16', 'float16'] as const) {
+  test(`${dtype}: logits, log-probabilities, entropies and the gradient of the head are those of float32 over the same numbers`, async () => {
+    // So wide that the head is widened in two parts.
+    const vocabSize = 180_000;
+    const decoder = tinyDecoder({ trained: true, tied: true, vocabSize, dtype });
+    (decoder.head as Tensor).gradIn_('float32');
+    const twin = tinyDecoder({ trained: true, tied: true, vocabSize });
+    noGrad(() => scope(() => void ops.copy_(valuesOf(twin.head), valuesOf(decoder.head))));
+    const { hidden: exact, gradLogprobs, gradEntropy } = inputs();
+    const targets = tensor([0, 36, 5, 179_999, 175_000, 1, 20], [rows], 'int64');
+    const hidden = keep(scope(() => ops.to(exact, dtype)));
+    const wide = keep(scope(() => ops.to(hidden, 'float32')));
+    const [found, wanted] = [await tokenLogprobs(decoder, hidden, targets, 0.7), await tokenLogprobs(twin, wide, targets, 0.7)];
+    close(found.logprobs, wanted.logprobs);
+    close(found.entropy, wanted.entropy, 1e-5);
+    const given = () => ({ logprobs: ops.clone(gradLogprobs), entropy: ops.clone(gradEntropy) });
+    const exactBack = await headGradient(twin, wide, targets, 0.7, [rows], given);
+    const wantedGradients = takeGradients(twin);
+    // In one piece, and in chunks.
+    for (const most of [rows, 2]) {
+      const back = await headGradient(decoder, hidden, targets, 0.7, [rows], given, { rows: most, chunk: 2 });
+      assert.equal(back.dtype, dtype);
+      // Products in 16 bits: 2⁻⁸ and 2⁻¹¹ of a sum of terms of size 1.
+      close(back, exactBack, dtype === 'bfloat16' ? 2e-2 : 3e-3);
+      assert.ok(distance(wantedGradients, takeGradients(decoder)) < 5e-6);
+      back.dispose();
+    }
+    for (const part of [exact, hidden, wide, targets, gradLogprobs, gradEntropy, exactBack, ...Object.values(found), ...Object.values(wanted)]) part.dispose();
+    disposeDecoder(decoder);
+    disposeDecoder(twin);
+  });
 }
 
 test('the fused entropy is its plain twin in float64, for a vocabulary that no vector divides and for what is ruled out', () => {
@@ -118,9 +152,9 @@ test('a frozen head gets no gradient, and gradients add up', async () => {
   await back();
   const twice = takeGradients(decoder).get('lm_head.weight')!;
   assert.ok(distance(new Map([['head', once.map((x) => 2 * x)]]), new Map([['head', twice]])) < 1e-6);
-  decoder.head.requiresGrad_(false);
+  valuesOf(decoder.head).requiresGrad_(false);
   await back();
-  assert.equal(decoder.head.grad, null);
+  assert.equal(valuesOf(decoder.head).grad, null);
   for (const part of [hidden, targets, gradLogprobs, gradEntropy]) part.dispose();
   disposeDecoder(decoder);
 });

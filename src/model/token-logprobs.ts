@@ -4,19 +4,39 @@
  */
 import { noGrad } from '../tensor/autograd.ts';
 import { breathe } from '../tensor/breathe.ts';
+import { halves } from '../tensor/encode.ts';
 import * as ops from '../tensor/ops.ts';
 import { keep, scope } from '../tensor/scope.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { Tensor } from '../tensor/tensor.ts';
+import type { DType } from '../tensor/tensor.ts';
 import { capped } from './attention.ts';
+import type { DecoderConfig } from './decoder-config.ts';
 import type { Decoder } from './decoder.ts';
 import { gradientOf } from './packed-pass.ts';
+import { linearBy, transposedBy } from './weight.ts';
 
 /** Rows of hidden states per chunk: the logits of one chunk are [96, V] in float32, and one chunk blocks for well under half a second. */
 export const headChunk = 96;
 
-/** The head: hidden states [n, H] → logits [n, V], soft-capped where the family says so. */
+/** Elements of a head of 16 bits that are widened at a time: 16 MB in float32. */
+const widenedAtOnce = 1 << 22;
+
+/** The head: hidden states [n, H] → logits [n, V], in float32 where the weights have 16 bits, soft-capped where the family says so. No graph. */
 export function headLogits({ head, config }: Decoder, hidden: Tensor): Tensor {
-  return capped(ops.linear(hidden, head), config.logitCap);
+  return capped(head instanceof Tensor && halves.has(head.dtype) ? wideLogits(hidden, head) : linearBy(hidden, head), config.logitCap);
+}
+
+// A product in 16 bits would round logits to 8 or 11 bits, whatever it adds up in.
+function wideLogits(hidden: Tensor, head: Tensor): Tensor {
+  const [vocabulary, width] = head.shape as [number, number];
+  const rows = Math.max(1, Math.floor(widenedAtOnce / width));
+  const wide = ops.widened(hidden);
+  const logits = ops.empty([hidden.size(0), vocabulary], 'float32', head.device);
+  for (let start = 0; start < vocabulary; start += rows) {
+    const count = Math.min(rows, vocabulary - start);
+    scope(() => void ops.copy_(ops.narrow(logits, 1, start, count), ops.linear(wide, ops.widened(ops.narrow(head, 0, start, count)))));
+  }
+  return logits;
 }
 
 /** Log-softmax of logits/τ in float32: [n, V] → [n, V]. */
@@ -80,8 +100,8 @@ export interface TokenGradients {
 const partBytes = 64e6;
 
 /** Rows of hidden states that go through the head and back in one piece, their logits computed once. */
-export function headRows({ config }: Decoder): number {
-  return Math.max(headChunk, Math.floor(partBytes / (4 * config.vocabSize)));
+export function headRowsOf({ vocabSize }: Pick<DecoderConfig, 'vocabSize'>): number {
+  return Math.max(headChunk, Math.floor(partBytes / (4 * vocabSize)));
 }
 
 /** Where a walk through the head and back stands: which part it is, and what came out of it. */
@@ -104,7 +124,7 @@ export async function headGradient(
   temperature: number,
   parts: readonly number[],
   differentiate: DifferentiatePart,
-  { rows = headRows(decoder), chunk = headChunk } = {},
+  { rows = headRowsOf(decoder.config), chunk = headChunk } = {},
 ): Promise<Tensor> {
   const gradHidden = keep(noGrad(() => ops.empty(hidden.shape, hidden.dtype)));
   let start = 0;
@@ -144,9 +164,9 @@ async function onePass(decoder: Decoder, x: Tensor, targets: Tensor, temperature
     const gradients = differentiate(own(logprobs), own(entropy));
     own(gradients.logprobs);
     own(gradients.entropy);
-    const gradLogits = own(noGrad(() => scope(() => ops.to(gradientOfLogits(decoder, { logits, all }, targets, temperature, gradients), x.dtype))));
+    const gradLogits = own(noGrad(() => scope(() => gradientOfLogits(decoder, { logits, all }, targets, temperature, gradients))));
     await breathe();
-    scope(() => void noGrad(() => ops.copy_(to, ops.linear(gradLogits, ops.transpose(decoder.head, 0, 1)))));
+    scope(() => void noGrad(() => ops.copy_(to, throughHead(decoder, gradLogits, x.dtype))));
     await breathe();
     scope(() => noGrad(() => addHeadGradient(decoder, gradLogits, x)));
     await breathe();
@@ -165,8 +185,8 @@ async function twoPasses(decoder: Decoder, x: Tensor, targets: Tensor, temperatu
     if (gradients.entropy) owned.push(gradients.entropy);
     await inChunks(x.size(0), chunk, [], (cut) => {
       const part = headLogprobs(decoder, cut(x), temperature);
-      const gradLogits = ops.to(gradientOfLogits(decoder, part, cut(targets), temperature, { logprobs: cut(gradients.logprobs), entropy: gradients.entropy && cut(gradients.entropy) }), x.dtype);
-      ops.copy_(cut(to), ops.linear(gradLogits, ops.transpose(decoder.head, 0, 1)));
+      const gradLogits = gradientOfLogits(decoder, part, cut(targets), temperature, { logprobs: cut(gradients.logprobs), entropy: gradients.entropy && cut(gradients.entropy) });
+      ops.copy_(cut(to), throughHead(decoder, gradLogits, x.dtype));
       addHeadGradient(decoder, gradLogits, cut(x));
     });
   } finally {
@@ -174,8 +194,16 @@ async function twoPasses(decoder: Decoder, x: Tensor, targets: Tensor, temperatu
   }
 }
 
+/** d(loss)/d(hidden) in the dtype of the hidden states. [n, H] */
+function throughHead({ head }: Decoder, gradLogits: Tensor, dtype: DType): Tensor {
+  return transposedBy(ops.to(gradLogits, dtype), head);
+}
+
 function addHeadGradient({ head }: Decoder, gradLogits: Tensor, rows: Tensor): void {
-  if (head.requiresGrad) ops.addmm_(gradientOf(head), ops.transpose(gradLogits, 0, 1), rows);
+  if (!(head instanceof Tensor) || !head.requiresGrad) return;
+  const sum = gradientOf(head);
+  if (ops.isFused(sum)) ops.addTransposedProduct_(sum, ops.to(gradLogits, sum.dtype), ops.to(rows, sum.dtype));
+  else ops.addmm_(sum, ops.transpose(ops.to(gradLogits, sum.dtype), 0, 1), ops.to(rows, sum.dtype));
 }
 
 /** Log-probabilities of all tokens, and the logits as well where a soft cap needs them on the way back. [n, V] */

@@ -4,6 +4,7 @@ import { expected } from '../errors.ts';
 import { extractAnswer } from './answer-extraction.ts';
 import type { Extraction } from './answer-extraction.ts';
 import { parameter } from './definition.ts';
+import { gradeCompletion } from './math/math-equals.ts';
 import { numbersIn } from './numbers.ts';
 
 /** Says whether a text gives the right answer; null when the right answer cannot be read, so that the reward does not apply. */
@@ -11,13 +12,19 @@ export type AnswerCheck = (text: string, gold: string) => boolean | null;
 
 /** The parameter `check`. */
 export const checkParameter = parameter(
-  z.union([z.enum(['exact', 'number']), z.custom<AnswerCheck>((value) => typeof value === 'function')]),
-  "'exact', 'number' or a function (text, gold) => true, false or null",
-  'how the answer is compared: the extracted text, the one number in it, or by your function, which sees the whole text',
+  z.union([z.enum(['math', 'exact', 'number']), z.custom<AnswerCheck>((value) => typeof value === 'function')]).default('math'),
+  "'math', 'exact', 'number' or a function (text, gold) => true, false or null",
+  'how the answer is compared: as mathematics in the whole text, as `mathAnswer` does; the extracted text, the one number in it, or by your function, which sees the whole text',
 );
 
 /** The function behind `check`. */
-export function answerCheck(check: 'exact' | 'number' | AnswerCheck, extract: Extraction): AnswerCheck {
+export function answerCheck(check: 'math' | 'exact' | 'number' | AnswerCheck, extract: Extraction): AnswerCheck {
+  if (check === 'math') {
+    return (text, gold) => {
+      const verdict = gradeCompletion(gold, text);
+      return verdict === 'noGold' ? null : verdict === 'equal';
+    };
+  }
   if (check === 'exact') return (text, gold) => extractAnswer(text, extract) === gold.trim();
   if (check === 'number') return (text, gold) => sameNumber(extractAnswer(text, extract) ?? '', gold);
   return (text, gold) => {

@@ -44,10 +44,10 @@ for (const [text, completion, earned] of written) {
 const refused: [text: string, message: RegExp][] = [
   ['lenght:5', /got "lenght:5"; write `length:TARGET\[:UNIT\]` with target \(a number of 0 or more\), unit \('characters' or 'tokens'\)/],
   ['tag-count', /write `tagCount` with tags \(an object, text to weight\), count \(/],
-  ['cosinescaled:512', /write `cosineScaled:MAX_LEN:CHECK\[:COLUMN\]` with/],
+  ['cosinescaled:512', /write `cosineScaled:MAX_LEN\[:COLUMN\]\[:CHECK\]` with/],
   ['jsonshema', /write `jsonSchema:schema=…` with/],
   ['thinkformat', /write `thinkFormat`\./],
-  ['zzzzzzzzzzzzzzzz', /use one of length, lengthBounds, .*countdown, or a file/],
+  ['zzzzzzzzzzzzzzzz', /use one of length, lengthBounds, .*countdown, task, a file .*, or a model with a slash/],
   ['toString', /built-in reward/],
   ['__proto__', /built-in reward/],
   ['', /built-in reward/],

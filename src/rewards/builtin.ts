@@ -16,6 +16,7 @@ import { jsonSchema } from './json-schema.ts';
 import { lengthBonus } from './length-bonus.ts';
 import { lengthBounds } from './length-bounds.ts';
 import { length } from './length.ts';
+import { mathAnswer } from './math/math-answer.ts';
 import { numericAnswer } from './numeric-answer.ts';
 import { reasoningAccuracy } from './reasoning-accuracy.ts';
 import { regex } from './regex.ts';
@@ -24,6 +25,7 @@ import { parametersFromText, usage } from './reward-text.ts';
 import type { BatchReward, RewardFunction } from './reward.ts';
 import { softOverlongPunishment } from './soft-overlong-punishment.ts';
 import { tagCount } from './tag-count.ts';
+import { task } from './task.ts';
 import { thinkFormat } from './think-format.ts';
 
 /** Every built-in reward under its name: `rewards.length({ target: 50 })`. */
@@ -41,6 +43,7 @@ export const rewards = {
   exactAnswer,
   numericAnswer,
   gradedAnswer,
+  mathAnswer,
   reasoningAccuracy,
   cosineScaled,
   softOverlongPunishment,
@@ -49,6 +52,7 @@ export const rewards = {
   consistent,
   jsonSchema,
   countdown,
+  task,
 } as const;
 
 /** A built-in as text calls it: with parameters that nothing has checked yet. */

@@ -13,7 +13,7 @@ export const cosineScaled = defineReward({
   name: 'cosineScaled',
   rule: 'correctness scaled along half a cosine over the length in tokens: right answers from `maxValueCorrect` at 0 to `minValueCorrect` at `maxLen` and beyond, wrong ones from `minValueWrong` to `maxValueWrong`; not applicable when the right answer cannot be read',
   range: '`minValueWrong` … `maxValueCorrect`',
-  source: 'arXiv 2502.03373, appendix C.1; TRL, `get_cosine_scaled_reward`, with the comparison as a parameter',
+  source: 'arXiv 2502.03373, appendix C.1; TRL, `get_cosine_scaled_reward`',
   parameters: {
     maxLen: parameter(z.int().min(1), 'a whole number of 1 or more', 'the length, in tokens, at which the scale ends'),
     check: checkParameter,
@@ -24,7 +24,7 @@ export const cosineScaled = defineReward({
     minValueCorrect: parameter(z.number().default(0.5), 'a number', 'a right answer of length `maxLen`'),
     maxValueCorrect: parameter(z.number().default(1), 'a number', 'a right answer of length 0'),
   },
-  positional: ['maxLen', 'check', 'column'],
+  positional: ['maxLen', 'column', 'check'],
   make: ({ maxLen, check, column, extract, minValueWrong, maxValueWrong, minValueCorrect, maxValueCorrect }): PureReward => {
     const isRight = answerCheck(check, extract);
     return ({ completion: { text, ids }, row }) => {

@@ -80,10 +80,14 @@ export function defineReward<const P extends Parameters, R extends RewardFunctio
     const parameters = checked(definition, given);
     const reward = definition.make(parameters);
     if (!batchFunction(reward)) Object.defineProperty(reward, 'name', { value: definition.name });
-    // For `config.json`, which otherwise knows a function by its name alone.
-    return Object.defineProperty(reward, 'toJSON', { value: () => ({ builtin: definition.name, parameters }) });
+    return recorded(reward, definition.name, parameters);
   };
   return Object.assign(factory, { definition }) as RewardFactory<P, R>;
+}
+
+/** Makes a reward say as JSON what it was made of: for `config.json`, which otherwise knows a reward by its name alone. */
+export function recorded<R extends RewardFunction | BatchReward>(reward: R, builtin: string, parameters: object): R {
+  return Object.defineProperty(reward, 'toJSON', { value: () => ({ builtin, parameters }) });
 }
 
 /**

@@ -41,6 +41,11 @@ test('only the last 100 samples count', () => {
   assert.equal(stopsAt(0.1, [...repeat(100, fine), ...repeat(11, failed())]), 110);
 });
 
+test('a reward that ran out of time counts like one that failed', () => {
+  const late: ScoredSample = { results: { a: { kind: 'timeout', error: new Error('late'), message: 'late' } }, logged: {} };
+  assert.equal(stopsAt(0.1, [...repeat(2, failed()), late, ...repeat(17, fine)]), 19, '3 of 20 is 15%');
+});
+
 test('failures come back with their row; the error names reward, sample, row and the original stack', () => {
   const monitor = new RewardErrorMonitor(0.1);
   const cause = new Error('boom');

@@ -8,7 +8,7 @@ const WINDOW = 100;
 /** No verdict is given on fewer samples than this. */
 const ENOUGH = 20;
 
-/** One error, kept with what is needed to find its cause. */
+/** One error or timeout, kept with what is needed to find its cause. */
 export interface RewardFailure {
   reward: string;
   /** Number of the sample since the start of the run, from 0. */
@@ -19,8 +19,8 @@ export interface RewardFailure {
 }
 
 /**
- * Counts samples with an errored reward and stops the run when they are too many: their share of the last 100 samples
- * is above `maxRewardErrorRate` (judged from 20 samples on), or the first 20 all failed.
+ * Counts samples with a reward that failed or ran out of time, and stops the run when they are too many: their share of the
+ * last 100 samples is above `maxRewardErrorRate` (judged from 20 samples on), or the first 20 all failed.
  */
 export class RewardErrorMonitor {
   readonly #maxRate: number;
@@ -78,6 +78,6 @@ export class RewardErrorMonitor {
 
 function failuresOf(scored: ScoredSample, sample: number, row: Row): RewardFailure[] {
   return Object.entries(scored.results).flatMap(([reward, result]) =>
-    result.kind === 'error' ? [{ reward, sample, row, error: result.error, message: result.message }] : [],
+    result.kind === 'error' || result.kind === 'timeout' ? [{ reward, sample, row, error: result.error, message: result.message }] : [],
   );
 }

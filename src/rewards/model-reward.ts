@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { checked, parameter } from './definition.ts';
 import type { Given, Values } from './definition.ts';
-import { batch } from './reward.ts';
+import { batch, isModulePath } from './reward.ts';
 import type { BatchReward, FunctionEntry, RewardEntry, RewardSample } from './reward.ts';
 import { parametersFromText } from './reward-text.ts';
 
@@ -79,7 +79,7 @@ export function functionEntry(entry: RewardEntry): FunctionEntry {
 
 /** Whether a text names a model: no built-in has a slash in its name, and files end in .ts or .js. */
 export function isModelText(text: string): boolean {
-  return nameOf(text).includes('/') && !/\.[cm]?[jt]s$/.test(text);
+  return nameOf(text).includes('/') && !isModulePath(text);
 }
 
 /** The metric name of a model: the last part of its reference, without revision and settings. */

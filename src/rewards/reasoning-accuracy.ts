@@ -12,14 +12,14 @@ export const reasoningAccuracy = defineReward({
   name: 'reasoningAccuracy',
   rule: '1 when the text after the reasoning gives the right answer, else 0, and 0 when the reasoning never ends; it ends at the last occurrence of the first delimiter in the list that occurs at all; not applicable when the right answer cannot be read',
   range: '0 or 1',
-  source: 'TRL, `reasoning_accuracy_reward`, with the comparison as a parameter',
+  source: 'TRL, `reasoning_accuracy_reward`',
   parameters: {
     column: columnParameter('solution', 'where the right answer is'),
     check: checkParameter,
     extract: extractionParameter('boxed', "where the answer stands, for `check: 'exact'` and `'number'`"),
     reasoningDelimiters: parameter(z.array(z.string().min(1)).min(1).default(['</think>']), 'a list of texts', 'what ends the reasoning'),
   },
-  positional: ['check', 'column'],
+  positional: ['column', 'check'],
   make: ({ column, check, extract, reasoningDelimiters }): PureReward => {
     const isRight = answerCheck(check, extract);
     return ({ completion: { text }, row }) => {

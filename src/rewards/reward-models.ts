@@ -1,6 +1,6 @@
 /** The reward models of a run: found and checked before its weights are read, each network in memory once, beside the policy. */
 import { expected } from '../errors.ts';
-import { openClassifier, readClassifier } from '../model/sequence-classifier.ts';
+import { classifierBytes, describeClassifier, openClassifier, readClassifier } from '../model/sequence-classifier.ts';
 import type { Classifier, OpenedClassifier } from '../model/sequence-classifier.ts';
 import { hasChatTemplate } from '../text/chat-template.ts';
 import { modelInput } from './model-input.ts';
@@ -21,6 +21,8 @@ export interface RewardModelOptions {
 
 /** The reward models of one run. */
 export interface RewardModels {
+  /** What the networks take in memory. */
+  bytes: number;
   /** Reads the weights. From here on the rewards score. */
   read(): Promise<void>;
   /** Frees the networks, and closes the files of those that were not read. */
@@ -58,6 +60,7 @@ export async function openRewardModels(specs: readonly RewardSpec[], options: Re
     throw error;
   }
   return {
+    bytes: [...opened.values()].reduce((sum, { checkpoint }) => sum + classifierBytes(checkpoint.config), 0),
     async read() {
       try {
         for (const [reference, found] of opened) networks.set(reference, await readClassifier(found));
@@ -70,6 +73,14 @@ export async function openRewardModels(specs: readonly RewardSpec[], options: Re
     },
     dispose: close,
   };
+}
+
+/** What the models among these rewards will take in memory, each network once. Their weights are not fetched. */
+export async function rewardModelBytes(specs: readonly RewardSpec[], options: Pick<RewardModelOptions, 'cacheDir' | 'onMessage'>): Promise<number> {
+  const references = new Set(specs.flatMap(({ fn }) => modelBehind(fn)?.settings.model ?? []));
+  let bytes = 0;
+  for (const reference of references) bytes += classifierBytes(await describeClassifier(reference, options));
+  return bytes;
 }
 
 function checkReward(name: string, settings: ModelRewardSettings, { reference, tokenizer, labels }: OpenedClassifier, { conversational }: RewardModelOptions): void {

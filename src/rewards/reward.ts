@@ -59,13 +59,51 @@ export function batchFunction(reward: unknown): BatchFunction | null {
   return typeof reward === 'object' && reward !== null && BATCH in reward ? (reward as BatchReward)[BATCH] : null;
 }
 
+/** A reward that runs in processes of its own, which are ended when they hang. */
+export interface IsolatedReward {
+  /** Absolute path of the file whose default export is the reward. */
+  file: string;
+  /** How many processes there are, each with one call at a time. */
+  processes: number;
+  /** Megabytes (10⁶ bytes) that one process may take beyond what it holds with the file loaded. */
+  memoryMb: number;
+}
+
 /** One reward as a run scores with it. */
 export interface RewardSpec {
   name: string;
-  fn: RewardFunction | BatchReward;
+  fn: RewardFunction | BatchReward | IsolatedReward;
   weight: number;
-  /** Milliseconds one call may take; null = the run's `rewardTimeoutMs`. */
+  /** Milliseconds one try may take; null = the run's `rewardTimeoutMs`. */
   timeoutMs: number | null;
+  /** How often a call that failed or ran out of time is tried again; 0 for all rewards that are not remote. */
+  retries: number;
+  /** Milliseconds before the first of these tries; each next pause is twice as long. */
+  backoffMs: number;
+}
+
+/** A reward with settings of its own. */
+export interface RewardSettings {
+  /** The function, a built-in such as `'length:50'`, or the path of a file whose default export is the reward. */
+  fn?: RewardFunction | BatchReward | string;
+  /** The path of such a file, in place of `fn`. */
+  file?: string;
+  /** Its factor in the sum; default 1. */
+  weight?: number;
+  /** Milliseconds one try may take; default `rewardTimeoutMs`. */
+  timeoutMs?: number;
+  /** It asks another machine, which may fail for a moment: what fails or runs out of time is tried again. */
+  remote?: boolean;
+  /** With `remote`: how often; default 3. */
+  retries?: number;
+  /** With `remote`: milliseconds before the second try, twice as many before the third, and so on; default 500. */
+  backoffMs?: number;
+  /** Runs it in processes of its own; it must be given by file. */
+  isolate?: boolean;
+  /** With `isolate`: how many processes; default one per core, at most 8. */
+  processes?: number;
+  /** With `isolate`: megabytes that one process may take beyond what it holds with the file loaded; default 1024. */
+  memoryMb?: number;
 }
 
 /** A reward model: a sequence classifier by its reference, with what is read and what its logit becomes (docs/reward-models.md). */
@@ -93,11 +131,17 @@ export interface ModelRewardEntry {
 export type RewardEntry = FunctionEntry | ModelRewardEntry;
 
 /** An entry that is no reward model. A text may name one all the same. */
-export type FunctionEntry =
-  | RewardFunction
-  | BatchReward
-  | string
-  | { fn: RewardFunction | BatchReward | string; weight?: number; timeoutMs?: number };
+export type FunctionEntry = RewardFunction | BatchReward | string | RewardSettings;
 
 /** The option `rewards`: by name, or a list in which each function is named by its own name. */
 export type Rewards = Readonly<Record<string, RewardEntry>> | readonly RewardEntry[];
+
+/** Whether a reward runs in processes of its own. */
+export function isIsolated(fn: RewardSpec['fn']): fn is IsolatedReward {
+  return typeof fn === 'object' && 'file' in fn;
+}
+
+/** Whether the text of a reward names a file, not a built-in. */
+export function isModulePath(text: string): boolean {
+  return /\.[cm]?[jt]s$/.test(text);
+}

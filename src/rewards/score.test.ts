@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import { InputError } from '../errors.ts';
 import { namedRewards } from './named-rewards.ts';
 import { batch, type RewardFunction, type RewardSample, type Rewards } from './reward.ts';
-import { scoreGroup, secondsCovered, type ScoredGroup, type ScoreOptions, type UnscoredSample } from './score.ts';
+import { pauseMs, type UnscoredSample } from './reward-call.ts';
+import { scoreGroup, secondsCovered, type ScoredGroup, type ScoreOptions } from './score.ts';
 import { Slots } from './slots.ts';
 
 function samples(count: number): UnscoredSample[] {
@@ -85,10 +86,64 @@ test('each sample has its own deadline, and its signal is aborted', async () => 
       if (row.i === 1) resolve(7);
     });
   const { samples: scored } = await score({ hang: { fn: hang, timeoutMs: 20 }, quick: () => 1 }, 3, { timeoutMs: 10_000 });
-  assert.deepEqual(scored.map(({ results }) => results.hang!.kind), ['error', 'score', 'error']);
+  assert.deepEqual(scored.map(({ results }) => results.hang!.kind), ['timeout', 'score', 'timeout']);
   const first = scored[0]!.results.hang!;
-  assert.match(first.kind === 'error' ? first.message : '', /`hang` took longer than 20 ms/);
+  assert.match(first.kind === 'timeout' ? first.message : '', /`hang` took longer than 20 ms/);
   assert.deepEqual(aborted, [0, 2]);
+});
+
+test('a remote reward is tried again after an error and after its deadline, each try with a signal of its own', async () => {
+  const tries: Record<string, number> = {};
+  const signals = new Set<AbortSignal>();
+  const judge = ({ row, signal, log }: RewardSample): Promise<number> => {
+    const tried = (tries[String(row.i)] = (tries[String(row.i)] ?? 0) + 1);
+    signals.add(signal);
+    log(`try ${tried}`, 1);
+    if (row.i === 1 && tried < 3) return Promise.reject(new Error('503'));
+    if (row.i === 2 && tried === 1) return new Promise(() => {});
+    return Promise.resolve(tried);
+  };
+  const { samples: scored, calls } = await score({ judge: { fn: judge, remote: true, backoffMs: 1, timeoutMs: 100 } }, 3);
+  assert.deepEqual(scored.map(({ results }) => results.judge), [1, 3, 2].map((value) => ({ kind: 'score', value })));
+  assert.equal(signals.size, 6);
+  assert.equal(calls.judge!.retries, 3);
+  assert.equal(calls.judge!.spans.length, 6);
+  assert.deepEqual(scored[1]!.logged, { 'try 3': 1 }, 'what a failed try logged is dropped');
+});
+
+test('the last try decides, and there are no more than `retries` after the first', async () => {
+  let tries = 0;
+  const down = (): number => {
+    throw new Error(`down ${++tries}`);
+  };
+  const { samples: [scored] } = await score({ down: { fn: down, remote: true, retries: 2, backoffMs: 1 } });
+  assert.deepEqual([tries, scored!.results.down!.kind], [3, 'error']);
+  assert.match((scored!.results.down as { message: string }).message, /down 3/);
+});
+
+test('a value that is no reward is not tried again, nor is a reward that is not remote', async () => {
+  let [odd, plain] = [0, 0];
+  await score({ odd: { fn: () => (odd++, Number.NaN), remote: true, backoffMs: 1 }, plain: () => { plain++; throw new Error('no'); } });
+  assert.deepEqual([odd, plain], [1, 1]);
+});
+
+test('pauses double, with half of them left to chance, up to 30 s', () => {
+  assert.deepEqual([1, 2, 3].map((tries) => pauseMs(500, tries, 1)), [500, 1000, 2000]);
+  assert.deepEqual([1, 2, 3].map((tries) => pauseMs(500, tries, 0)), [250, 500, 1000]);
+  assert.equal(pauseMs(500, 40, 1), 30_000);
+});
+
+test('a pause leaves its place to others, and an interruption ends it', { timeout: 10_000 }, async () => {
+  const controller = new AbortController();
+  let others = 0;
+  const down = (): never => {
+    throw new Error('down');
+  };
+  const scoring = score({ down: { fn: down, remote: true, backoffMs: 30_000 }, other: () => ++others }, 4, { concurrency: 1, signal: controller.signal });
+  await sleep(30);
+  assert.equal(others, 4);
+  controller.abort(new Error('interrupted'));
+  await assert.rejects(scoring, /interrupted/);
 });
 
 test('one limit holds over concurrent groups, and a deadline starts when a call starts', async () => {
@@ -111,7 +166,7 @@ const wait = (): Promise<number> => sleep(30, 1);
 
 test('seconds are the time in which at least one call ran, without the wait for a place', async () => {
   const together = await score({ wait }, 4, { concurrency: 4 });
-  const seconds = ({ spans }: ScoredGroup, name: string) => secondsCovered(spans[name]!);
+  const seconds = ({ calls }: ScoredGroup, name: string) => secondsCovered(calls[name]!.spans);
   assert.ok(seconds(together, 'wait') > 0.025 && seconds(together, 'wait') < 0.1, String(seconds(together, 'wait')));
   const inTurn = await score({ wait, instant: () => 1 }, 4, { concurrency: 1 });
   assert.ok(seconds(inTurn, 'wait') > 0.11, String(seconds(inTurn, 'wait')));

@@ -1,20 +1,12 @@
-/**
- * Scoring: calls every reward on every sample under one concurrency limit, each call with a deadline. A reward that
- * throws, times out or returns something that is no reward is an error, never a 0.
- */
+/** Scoring: calls every reward on every sample of a group, all calls under one limit. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { expected, show } from '../errors.ts';
-import { batchFunction, type RewardFunction, type RewardSample, type RewardSpec } from './reward.ts';
+import { expected } from '../errors.ts';
+import type { ProcessPool } from './process-pool.ts';
+import { runCall } from './reward-call.ts';
+import type { CallContext, CallWatch, RewardCall, ScoreResult, Span, Turns, UnscoredSample } from './reward-call.ts';
+import { batchFunction, isIsolated } from './reward.ts';
+import type { RewardSpec } from './reward.ts';
 import { Slots } from './slots.ts';
-
-/** What one reward said about one sample. */
-export type ScoreResult =
-  | { kind: 'score'; value: number }
-  | { kind: 'notApplicable' }
-  | { kind: 'error'; error: unknown; message: string };
-
-/** A sample before scoring: `scoreGroup` adds the signal and the log. */
-export type UnscoredSample = Omit<RewardSample, 'signal' | 'log'>;
 
 /** One sample after scoring. */
 export interface ScoredSample {
@@ -28,27 +20,31 @@ export interface ScoredSample {
 export interface ScoredGroup {
   /** In the order of the samples given. */
   samples: ScoredSample[];
-  /** Reward name → when its calls ran: start and end by `performance.now()`. */
-  spans: Record<string, Span[]>;
+  /** Reward name → how its calls went. */
+  calls: Record<string, CallRecord>;
 }
 
-/** Start and end of a call, ms. */
-export type Span = readonly [start: number, end: number];
+/** How the calls of one reward went. */
+export interface CallRecord {
+  /** One per try: start and end by `performance.now()`. */
+  spans: Span[];
+  /** Tries that followed a failed one. */
+  retries: number;
+}
 
 /** Options of `scoreGroup`. */
 export interface ScoreOptions {
-  /** Milliseconds for one call of a reward that names none itself. A call of a `batch` reward is one call. */
+  /** Milliseconds for one try of a reward that names none itself. A call of a `batch` reward is one call. */
   timeoutMs?: number;
-  /** How many calls run at once: a number for this group alone, or `Slots` shared with other groups. */
+  /** How many calls run at once in this thread: a number for this group alone, or `Slots` shared with other groups. */
   concurrency?: number | Slots;
+  /** Reward name → the processes of an isolated reward; all of these must be there. */
+  pools?: ReadonlyMap<string, ProcessPool>;
+  /** Number of the group in its round, for the watch; default 0. */
+  group?: number;
+  watch?: CallWatch | undefined;
   /** Interrupts scoring: the rewards' signals are aborted and `scoreGroup` rejects with the reason. */
-  signal?: AbortSignal;
-}
-
-/** One call in the making: which samples it covers and where its answers go. */
-interface Call {
-  spec: RewardSpec;
-  samples: { index: number; sample: UnscoredSample }[];
+  signal?: AbortSignal | undefined;
 }
 
 /** Longest stretch for which synchronous rewards may keep the event loop, ms. */
@@ -62,46 +58,50 @@ const TURN_MS = 20;
 export async function scoreGroup(
   specs: readonly RewardSpec[],
   samples: readonly UnscoredSample[],
-  { timeoutMs = 60_000, concurrency = 16, signal }: ScoreOptions = {},
+  { timeoutMs = 60_000, concurrency = 16, pools = new Map(), group = 0, watch, signal }: ScoreOptions = {},
 ): Promise<ScoredGroup> {
-  const slots = toSlots(concurrency);
+  const context: CallContext = { slots: toSlots(concurrency), pools, turns: eventLoopTurns(), watch, signal };
   const scored: ScoredSample[] = samples.map(() => ({ results: {}, logged: {} }));
   const indexed = samples.map((sample, index) => ({ index, sample }));
-  const calls: Call[] = specs.flatMap((spec) =>
-    batchFunction(spec.fn) ? [{ spec, samples: indexed }] : indexed.map((one) => ({ spec, samples: [one] })),
-  );
-  const spans: Record<string, Span[]> = Object.fromEntries(specs.map(({ name }) => [name, []]));
-  const takeTurn = turns();
+  const planned: RewardCall[] = specs.flatMap((spec) => {
+    const common = { spec, group, timeoutMs: spec.timeoutMs ?? timeoutMs };
+    return takesMany(spec, pools) ? [{ ...common, samples: indexed }] : indexed.map((one) => ({ ...common, samples: [one] }));
+  });
+  const calls: Record<string, CallRecord> = Object.fromEntries(specs.map(({ name }) => [name, { spans: [], retries: 0 }]));
   await Promise.all(
-    calls.map((call) =>
-      slots.run(async () => {
-        await takeTurn();
-        signal?.throwIfAborted();
-        const start = performance.now();
-        const results = await runCall(call, scored, call.spec.timeoutMs ?? timeoutMs, signal);
-        signal?.throwIfAborted();
-        spans[call.spec.name]!.push([start, performance.now()]);
-        call.samples.forEach(({ index }, i) => {
-          scored[index]!.results[call.spec.name] = results[i]!;
-        });
-      }),
-    ),
+    planned.map(async (call) => {
+      const { results, logged, spans } = await runCall(call, context);
+      signal?.throwIfAborted();
+      const record = calls[call.spec.name]!;
+      record.spans.push(...spans);
+      record.retries += spans.length - 1;
+      call.samples.forEach(({ index }, i) => {
+        scored[index]!.results[call.spec.name] = results[i]!;
+        Object.assign(scored[index]!.logged, logged[i]);
+      });
+    }),
   );
-  return { samples: inOrder(specs, scored), spans };
+  return { samples: inOrder(specs, scored), calls };
 }
 
-/** Waits for the event loop once it has been kept for `TURN_MS`. All who wait share a turn, and keep it for as long together. */
-function turns(): () => Promise<void> {
+function takesMany({ name, fn }: RewardSpec, pools: ReadonlyMap<string, ProcessPool>): boolean {
+  if (!isIsolated(fn)) return batchFunction(fn) !== null;
+  const pool = pools.get(name);
+  if (!pool) throw expected('pools', `to hold the processes of the isolated reward \`${name}\``, [...pools.keys()], 'open them with `openPools`');
+  return pool.many;
+}
+
+/** The turns of the event loop that synchronous rewards leave to others. All who wait for a turn share it. */
+function eventLoopTurns(): Turns {
   let start = performance.now();
   let waiting: Promise<void> | null = null;
-  return async () => {
-    while (performance.now() - start > TURN_MS) {
-      waiting ??= nextTurn().then(() => {
+  return {
+    due: () => performance.now() - start > TURN_MS,
+    next: () =>
+      (waiting ??= nextTurn().then(() => {
         waiting = null;
         start = performance.now();
-      });
-      await waiting;
-    }
+      })),
   };
 }
 
@@ -111,59 +111,6 @@ function toSlots(concurrency: number | Slots): Slots {
     throw expected('rewardConcurrency', 'to be a whole number of 1 or more', concurrency, 'correct it');
   }
   return new Slots(concurrency);
-}
-
-/** One call under its deadline: one result per sample it covers. Never rejects. */
-async function runCall(call: Call, scored: ScoredSample[], timeoutMs: number, outer?: AbortSignal): Promise<ScoreResult[]> {
-  const { name, fn } = call.spec;
-  const many = batchFunction(fn);
-  // Not AbortSignal.any: under a signal that lives as long as the run, each of its results would stay in memory.
-  const controller = new AbortController();
-  const forward = (): void => controller.abort(outer?.reason);
-  outer?.addEventListener('abort', forward, { once: true });
-  const timer = setTimeout(() => {
-    controller.abort(new Error(`Reward \`${name}\` took longer than ${timeoutMs} ms`));
-  }, timeoutMs);
-  const { signal } = controller;
-  const inputs = call.samples.map(({ index, sample }): RewardSample => ({
-    ...sample,
-    signal,
-    log: (key, value) => void (scored[index]!.logged[key] = value),
-  }));
-  try {
-    const aborted = new Promise<never>((_, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-    });
-    // Called inside an async function, so that a throw before the first await is a rejection like any other.
-    const answer = (async (): Promise<unknown> => (many ? many(inputs) : (fn as RewardFunction)(inputs[0]!)))();
-    const value = await Promise.race([answer, aborted]);
-    return many ? batchResults(name, value, inputs.length) : [toResult(name, value)];
-  } catch (error) {
-    return call.samples.map(() => failure(error));
-  } finally {
-    clearTimeout(timer);
-    outer?.removeEventListener('abort', forward);
-  }
-}
-
-function batchResults(name: string, value: unknown, count: number): ScoreResult[] {
-  const values = Array.isArray(value) ? (value as unknown[]) : null;
-  if (values?.length !== count) {
-    const got = values ? `${values.length}` : show(value);
-    const error = new Error(`Expected batch reward \`${name}\` to return ${count} values, one per sample, got ${got}; return a list in the order of the samples.`);
-    return Array.from({ length: count }, () => failure(error));
-  }
-  return Array.from(values, (one) => toResult(name, one));
-}
-
-function toResult(name: string, value: unknown): ScoreResult {
-  if (value === null) return { kind: 'notApplicable' };
-  if (typeof value === 'number' && Number.isFinite(value)) return { kind: 'score', value };
-  return failure(new Error(`Expected reward \`${name}\` to return a finite number or null, got ${show(value)}; return null where it does not apply.`));
-}
-
-function failure(error: unknown): ScoreResult {
-  return { kind: 'error', error, message: error instanceof Error ? error.message : show(error) };
 }
 
 /** Seconds in which at least one of these calls was running. */

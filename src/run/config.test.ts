@@ -27,6 +27,11 @@ test('a function that says what it was made of is written so', () => {
   assert.deepEqual(configDocument({ reward }, {}), { reward: { builtin: 'length', parameters: { target: 50, check: '[function check]', apiKey: '[redacted]' } } });
 });
 
+test('an object that says what it was made of is written so, one whose column has that name is not asked', () => {
+  const reward = Object.defineProperty({ name: 'pairs' }, 'toJSON', { value: () => ({ builtin: 'pairs', parameters: { most: 3 } }) });
+  assert.deepEqual(configDocument({ reward, row: { toJSON: 'text' } }, {}), { reward: { builtin: 'pairs', parameters: { most: 3 } }, row: { toJSON: 'text' } });
+});
+
 test('a long list is its length and a hash that depends on its content', () => {
   const rows = Array.from({ length: 100 }, (_, i) => ({ i }));
   const { dataset } = configDocument({ dataset: rows }, {});

@@ -14,8 +14,8 @@ const SECRET_VALUE =
 const SECRET_IN_URL = /(?<=:\/\/)[^/\s@]+(?=@)|(?<=[?&](?:token|key|api_key|access_token|signature)=)[^&\s]+/gi;
 
 /**
- * Options as plain JSON. Functions become `[function name]`, or, as objects do, what their `toJSON` says (built-in rewards,
- * reward models), other objects that JSON cannot hold `[ClassName]`, numbers that are not finite their name, long lists their length and hash; secrets are
+ * Options as plain JSON. Functions become `[function name]`; built-in rewards and reward models, functions or not, what their `toJSON` says; objects
+ * that JSON cannot hold `[ClassName]`, numbers that are not finite their name, long lists their length and hash; secrets are
  * hidden, by key, by shape, and wherever the value of a secret environment variable stands.
  *
  * @param config resolved options
@@ -54,10 +54,12 @@ function plain(value: unknown, secrets: readonly string[], above: ReadonlySet<ob
   if (above.has(value)) return '[circular]';
   const path = new Set(above).add(value);
   if (Array.isArray(value)) return plainList(value, secrets, path);
+  if (Object.hasOwn(value, 'toJSON') && typeof (value as { toJSON: unknown }).toJSON === 'function') {
+    return plain((value as { toJSON: () => unknown }).toJSON(), secrets, path);
+  }
   const prototype: unknown = Object.getPrototypeOf(value);
   if (value instanceof Date) return value.toISOString();
   if (prototype !== Object.prototype && prototype !== null) return `[${value.constructor.name || 'object'}]`;
-  if ('toJSON' in value && typeof value.toJSON === 'function') return plain((value.toJSON as () => unknown)(), secrets, path);
   return Object.fromEntries(
     Object.entries(value).map(([key, one]) => [
       hideSecrets(key, secrets),

@@ -7,6 +7,7 @@ import { writeFileAtomic } from './atomic.ts';
 import { checkpointName } from './checkpoints.ts';
 import { configDocument, fileHashes } from './config.ts';
 import { folderError, takeLock, type Lock } from './lock.ts';
+import type { WatchedRun } from './watchdog-signals.ts';
 
 /** How a run stands. */
 export type RunStatus = 'running' | 'finished' | 'failed' | 'interrupted';
@@ -23,6 +24,7 @@ export interface RunState {
 /** Everything a run writes at the top of its folder; what `overwrite` may remove, with the contents it knows below. */
 const OWNED = ['state.json', 'config.json', 'metrics.jsonl', 'samples', 'checkpoints', 'final', 'profile'] as const;
 const LOCK = 'run.lock';
+const STATE = 'state.json';
 
 /** A run folder that this process owns until `close`. */
 export class RunFolder {
@@ -57,6 +59,11 @@ export class RunFolder {
 
   get finalFolder(): string {
     return join(this.path, 'final');
+  }
+
+  /** What a watchdog must know to end the run. */
+  get watched(): WatchedRun {
+    return { stateFile: join(this.path, STATE), lockFile: join(this.path, LOCK), checkpointsFolder: this.checkpointsFolder, startedAt: this.#startedAt };
   }
 
   /** Where the checkpoint after `step` updates stands. */
@@ -120,7 +127,7 @@ export async function openRunFolder(path: string, { overwrite = false } = {}): P
 }
 
 async function writeState(folder: string, state: RunState & { startedAt: string; updatedAt: string }): Promise<void> {
-  await writeFileAtomic(join(folder, 'state.json'), `${JSON.stringify(state, null, 2)}\n`);
+  await writeFileAtomic(join(folder, STATE), `${JSON.stringify(state, null, 2)}\n`);
 }
 
 async function assertWritable(absolute: string, path: string): Promise<void> {

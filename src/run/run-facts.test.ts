@@ -28,6 +28,10 @@ test('rows by any name', async () => {
   assert.equal(await data('/a/b/posts.csv'), 'Rows of `posts.csv`.');
   assert.equal(await data([{ prompt: 'x' }, { prompt: 'y' }]), '2 rows given in the program.');
   assert.equal(await data('[100 items, sha256 ab]'), 'Rows given in the program: `100 items, sha256 ab`.');
+  assert.equal(await data('openai/gsm8k'), 'Rows of `openai/gsm8k`.');
+  assert.equal(await data('data/posts.csv'), 'Rows of `posts.csv`.');
+  assert.equal(await data({ path: 'openai/gsm8k@main', config: 'main', split: 'train', testSize: 30, part: 'train' }), 'Rows of `openai/gsm8k@main`, configuration `main`, split `train`, without the 30 held out.');
+  assert.equal(await data({ mixture: [{ dataset: '/a/b.csv', weight: 0.7 }, { dataset: 'task:sort?count=5', weight: 0.3 }] }), 'A mixture. Weight 0.7: Rows of `b.csv`. Weight 0.3: Rows of `task:sort?count=5`.');
   assert.equal(await data(null), null);
 });
 

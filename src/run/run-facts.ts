@@ -66,18 +66,31 @@ function withoutPlaces(value: unknown): unknown {
 
 function dataText(dataset: unknown): string | null {
   if (Array.isArray(dataset)) return `${dataset.length} rows given in the program.`;
-  if (typeof dataset === 'string') return dataset.startsWith('[') ? `Rows given in the program: ${codeSpan(dataset.replaceAll(/^\[|\]$/g, ''))}.` : `Rows of ${codeSpan(lastPart(dataset))}.`;
+  if (typeof dataset === 'string') return dataset.startsWith('[') ? `Rows given in the program: ${codeSpan(dataset.replaceAll(/^\[|\]$/g, ''))}.` : `Rows of ${codeSpan(dataName(dataset))}.`;
   if (typeof dataset !== 'object' || dataset === null) return null;
-  const { path, split, columns, map, filter } = dataset as Json;
+  const { path, mixture, config, split, testSize, part, columns, map, filter } = dataset as Json;
+  if (mixture !== undefined) return mixtureText(objects(mixture));
   if (typeof path !== 'string') return null;
   const parts = [
-    `Rows of ${codeSpan(lastPart(path))}`,
+    `Rows of ${codeSpan(dataName(path))}`,
+    ...(typeof config === 'string' ? [`configuration ${codeSpan(config)}`] : []),
     ...(typeof split === 'string' ? [`split ${codeSpan(split)}`] : []),
+    ...(typeof testSize === 'number' ? [part === 'test' ? `the ${testSize} held out` : `without the ${testSize} held out`] : []),
     ...(columns === undefined ? [] : [`columns ${codeSpan(JSON.stringify(columns))}`]),
     ...(map === undefined ? [] : ['changed by a function of the recipe']),
     ...(filter === undefined ? [] : ['chosen by a function of the recipe']),
   ];
   return `${parts.join(', ')}.`;
+}
+
+/** A dataset's name: whole for one of the Hub and for a task, else what stands behind the last slash. */
+function dataName(path: string): string {
+  const isPublic = path.startsWith('task:') || (/^\w[\w.-]*\/\w[\w.-]*(@|$)/.test(path) && !/\.[a-z]{2,8}$/i.test(path));
+  return isPublic ? path : lastPart(path);
+}
+
+function mixtureText(parts: readonly Json[]): string {
+  return `A mixture. ${parts.map(({ dataset, weight }) => `Weight ${Number(weight)}: ${dataText(dataset) ?? 'rows given in the program.'}`).join(' ')}`;
 }
 
 function objects(value: unknown): Json[] {

@@ -25,6 +25,8 @@ export interface SampleRecord {
   row: Row;
   /** What the rewards logged, when they did. */
   logged?: Record<string, number>;
+  /** The rewards that failed, and how, when some did: `error` or `timeout`. */
+  failed?: Record<string, string>;
 }
 
 /** The name of a samples file: `step-000001.jsonl`. */

@@ -167,8 +167,24 @@ test('grad can be read, set and cleared; a wrong one is refused', () => {
     x.grad = value;
   };
   assert.throws(set(tensor([1, 2, 3])), /grad\(float32\[2\], float32\[3\]\): expected `grad` to have the shape \[2\] of its tensor, got \[3\]/);
-  assert.throws(set(tensor([1, 2], [2], 'float64')), /expected `grad` to be float32, as its tensor, got float64/);
+  assert.throws(set(tensor([1, 2], [2], 'float64')), /expected `grad` to be float32, as its tensor takes, got float64/);
   assert.equal(x.grad, null);
+});
+
+test('a leaf may take its gradients in another dtype', () => {
+  const x = tensor([1, 2], [2], 'bfloat16').requiresGrad_();
+  assert.equal(x.gradDType, 'bfloat16');
+  assert.equal(x.gradIn_('float32'), x);
+  assert.equal(x.gradDType, 'float32');
+  for (let i = 0; i < 300; i++) scope(() => ops.sum(x).backward());
+  // bfloat16 counts by ones to 256.
+  assert.deepEqual([x.grad!.dtype, elements(x.grad)], ['float32', [300, 300]]);
+  assert.throws(() => x.gradIn_('bfloat16'), refusedBy('gradIn_')(/expected a leaf without a gradient/));
+  assert.throws(() => ops.square(x).gradIn_('float32'), refusedBy('gradIn_')(/expected a leaf without a gradient/));
+  x.grad = tensor([1, 1]);
+  x.grad = null;
+  x.gradIn_('bfloat16');
+  assert.throws(() => (x.grad = tensor([1, 1])), /expected `grad` to be bfloat16, as its tensor takes, got float32/);
 });
 
 test('backward inside a scope leaves leaves and their gradients alive, and nothing else', () => {

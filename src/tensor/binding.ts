@@ -28,6 +28,9 @@ export interface Native {
   describe(handle: Handle): [dtype: string, device: string, ...shape: number[]];
   releaseAll(handles: Float64Array, count: number): void;
   handleCount(): number;
+  lend(key: number, handles: Float64Array): void;
+  borrow(key: number): Handle[];
+  leave(code: number): never;
   backward(outputs: Handle[], gradients: (Handle | null)[], retainGraph: boolean): void;
   gradients(
     outputs: Handle[],
@@ -38,6 +41,8 @@ export interface Native {
   ): (Handle | null)[];
   getGrad(handle: Handle): Handle | null;
   setGrad(handle: Handle, gradient: Handle | null): void;
+  gradDtype(handle: Handle): string;
+  setGradDtype(handle: Handle, dtype: string): void;
   setGradMode(enabled: boolean): boolean;
   requiresGrad(handle: Handle): boolean;
   profileStart(): void;

@@ -77,3 +77,16 @@ test('a second derivative exists', () => {
 test('shapes that do not fit are refused by name', () => {
   scope(() => assert.throws(() => ops.linear(random([300, 256], 1), random([320, 255], 2)), /tsrl::linear/));
 });
+
+test('c += aᵀ·b is its plain twin, for shapes that no block divides and for columns cut out of a matrix', () => {
+  scope(() => {
+    for (const [m, n, k] of [[64, 192, 256], [131, 200, 300], [1, 1, 1], [700, 33, 5], [16, 576, 513]] as const) {
+      const [a, b, c] = [ops.narrow(random([k, m + 3], 1), 1, 2, m), random([k, n], 2), random([m, n], 3)];
+      const twin = ops.addmm(ops.to(c, 'float64'), ops.transpose(ops.to(a, 'float64'), 0, 1), ops.to(b, 'float64'), 1, 1);
+      assert.ok(difference(ops.addTransposedProduct_(c, a, b), twin) < 2e-6, `${m} × ${n} × ${k}`);
+    }
+    const [x, y] = [random([4, 3], 1), random([4, 5], 2)];
+    assert.throws(() => ops.addTransposedProduct_(random([3, 4], 3), x, y), /a \[k, m\], b \[k, n\] and c \[m, n\]/);
+    assert.throws(() => ops.addTransposedProduct_(ops.transpose(random([5, 3], 3), 0, 1), x, y), /c in one piece/);
+  });
+});

@@ -1,5 +1,6 @@
 /** The ops this project uses, one typed line each, under the names of ATen. A new op costs a line here and no C++. */
 import { dispatch, op } from './dispatch.ts';
+import { halves } from './encode.ts';
 import type { DType, Device, Tensor } from './tensor.ts';
 
 type Unary = (x: Tensor) => Tensor;
@@ -21,6 +22,12 @@ export const detach = op<Unary>('aten::detach');
 export const contiguous = op<Unary>('aten::contiguous');
 /** Casts; the same tensor when it already has the dtype. */
 export const to = op<(x: Tensor, dtype: DType) => Tensor>('aten::to.dtype');
+/** Floats of 16 bits as float32; any other tensor as it is. */
+export const widened = (x: Tensor): Tensor => (halves.has(x.dtype) ? to(x, 'float32') : x);
+/** A copy on a device, in a dtype; the same tensor when it is there and has it. */
+export const toDevice = op<(x: Tensor, device: Device, dtype: DType) => Tensor>('aten::to.device');
+/** The same bits as elements of another dtype of the same size. */
+export const viewAs = op<(x: Tensor, dtype: DType) => Tensor>('aten::view.dtype');
 
 // Shape
 export const view = op<(x: Tensor, shape: readonly number[]) => Tensor>('aten::view');
@@ -119,6 +126,14 @@ export const matmul = op<Binary>('aten::matmul');
 export const addmm = op<(x: Tensor, a: Tensor, b: Tensor, beta: number, alpha: number) => Tensor>('aten::addmm');
 export const bmm = op<Binary>('aten::bmm');
 export const linear = op<(x: Tensor, weight: Tensor, bias?: Tensor | null) => Tensor>('tsrl::linear');
+/** x times a transposed matrix in blocks (native/blocks.cc), differentiable once in x: x [n, in], blocks uint8 [out, bytes of a row] → [n, out] */
+export const blockLinear = op<(x: Tensor, blocks: Tensor, format: string) => Tensor>('tsrl::block_linear');
+/** y times a matrix in blocks, without a derivative: [n, out] → [n, in] */
+export const blockProduct = op<(y: Tensor, blocks: Tensor, format: string) => Tensor>('tsrl::block_product');
+/** What blocks stand for, in float32: [out, in] */
+export const blockValues = op<(blocks: Tensor, format: string) => Tensor>('tsrl::block_values');
+/** Float32 numbers [out, in] as blocks of Q4_0, Q4_1 or Q8_0. */
+export const toBlocks = op<(values: Tensor, format: string) => Tensor>('tsrl::to_blocks');
 export const scaledDotProductAttention = (
   query: Tensor,
   key: Tensor,
@@ -143,8 +158,10 @@ export const rowEntropy = op<Unary>('tsrl::row_entropy');
  */
 export const packedAttention = op<(q: Tensor, k: Tensor, v: Tensor, segments: Tensor, scale: number, window: number) => Tensor>('tsrl::packed_attention');
 
-/** 1/keep with probability `keep`, else 0, a row for each key [n, columns]; a function of its arguments alone (native/random_mask.cc). */
+/** 1/keep with probability `keep`, else 0, a row for each key [n, columns]; a function of its arguments alone (native/random.cc). */
 export const randomMask = op<(keys: Tensor, columns: number, seed: number, stream: number, keep: number) => Tensor>('tsrl::random_mask');
+/** 32 random bits for each place [n, columns], int32; the numbers behind the mask of the same names. */
+export const randomWords = op<(keys: Tensor, columns: number, seed: number, stream: number) => Tensor>('tsrl::random_words');
 
 /** Attention of one new token per row, over a shared prompt and the row's own tokens; native/decode_attention.cc says what goes in. */
 export const decodeAttention = op<
@@ -156,6 +173,7 @@ export const packedLinear = (x: Tensor, packed: Tensor, bias: Tensor | null): Te
   dispatch('mkldnn::_linear_pointwise', [x, packed, bias, 'none', [], '']) as Tensor;
 
 // In place
+export const bitwiseAndScalar_ = op<ByScalar>('aten::bitwise_and_.Scalar');
 export const add_ = op<(a: Tensor, b: Tensor, alpha?: number) => Tensor>('aten::add_.Tensor');
 export const mulScalar_ = op<ByScalar>('aten::mul_.Scalar');
 export const mul_ = op<Binary>('aten::mul_.Tensor');
@@ -173,6 +191,9 @@ export const scatter_ = op<(x: Tensor, axis: number, index: Tensor, source: Tens
 export const scatterAdd_ = op<(x: Tensor, axis: number, index: Tensor, source: Tensor) => Tensor>('aten::scatter_add_');
 /** x ← x + a·b for matrices, without a temporary. */
 export const addmm_ = op<(x: Tensor, a: Tensor, b: Tensor) => Tensor>('aten::addmm_');
+
+/** c ← c + aᵀ·b for matrices that `isFused` takes, c in one piece; without a derivative (native/transposed_product.cc). */
+export const addTransposedProduct_ = op<(c: Tensor, a: Tensor, b: Tensor) => Tensor>('tsrl::add_transposed_product_');
 
 /** One AdamW step over lists of tensors (decoupled weight decay, Loshchilov & Hutter 2019); updates all lists in place. */
 export const fusedAdamW_ = (

@@ -104,15 +104,30 @@ export class Tensor extends Owned {
     return handle === null ? null : new Tensor(handle);
   }
 
-  /** Takes a tensor of the same shape and dtype, or null. */
+  /** Takes a tensor of the same shape and of `gradDType`, or null. */
   set grad(value: Tensor | null) {
     try {
       checkGradient('grad', this, value);
-      if (value && value.dtype !== this.dtype) throw new Error(`expected \`grad\` to be ${this.dtype}, as its tensor, got ${value.dtype}`);
+      if (value && value.dtype !== this.gradDType) throw new Error(`expected \`grad\` to be ${this.gradDType}, as its tensor takes, got ${value.dtype}`);
       native().setGrad(this.live, value?.live ?? null);
     } catch (error) {
       throw refusal('grad', [this, value], error);
     }
+  }
+
+  /** The dtype that gradients of a leaf are added up in: its own, unless `gradIn_` said otherwise. */
+  get gradDType(): DType {
+    return native().gradDtype(this.live) as DType;
+  }
+
+  /** Has gradients of a leaf added up in another dtype: sums of 16 bits lose their small terms. Returns itself. */
+  gradIn_(dtype: DType): this {
+    try {
+      native().setGradDtype(this.live, dtype);
+    } catch (error) {
+      throw refusal('gradIn_', [this], error);
+    }
+    return this;
   }
 
   /**

@@ -38,17 +38,17 @@ export interface Roof {
 }
 
 /** Weights in the matrices of one layer. */
-function layerWeights({ hiddenSize, intermediateSize, heads, keyValueHeads, headDim }: NetworkSizes): number {
+export function layerWeights({ hiddenSize, intermediateSize, heads, keyValueHeads, headDim }: NetworkSizes): number {
   return 2 * hiddenSize * headDim * (heads + keyValueHeads) + 3 * hiddenSize * intermediateSize;
 }
 
 /** Weights of the adapters of one layer: r·(in + out) of each map. */
-function adapterWeights({ hiddenSize, intermediateSize, heads, keyValueHeads, headDim }: NetworkSizes, rank: number): number {
+export function adapterWeights({ hiddenSize, intermediateSize, heads, keyValueHeads, headDim }: NetworkSizes, rank: number): number {
   return rank * (2 * (hiddenSize + headDim * heads) + 2 * (hiddenSize + headDim * keyValueHeads) + 3 * (hiddenSize + intermediateSize));
 }
 
 /** Tokens that go through the network for one group: the prompt, and each completion without its last token. */
-function nodesOf({ generations, promptTokens, newTokens }: StepShape): number {
+export function nodesOf({ generations, promptTokens, newTokens }: StepShape): number {
   return promptTokens + generations * (newTokens - 1);
 }
 

@@ -35,6 +35,15 @@ test('by hand: 3 and 4 make 5, the limit 2.5 halves them; null only measures', a
   for (const [i, wanted] of [[0, 1.5], [2, 2]] as const) assert.ok(Math.abs(parameters[i]!.grad!.item() - wanted) < 1e-6);
 });
 
+test('a scale is taken out of norm and gradients, before the limit and without one', async () => {
+  const scaled = () => [parameter([3 * 1024]), parameter([4 * 1024])];
+  for (const [limit, wanted] of [[null, [3, 4]], [10, [3, 4]], [2.5, [1.5, 2]]] as const) {
+    const parameters = scaled();
+    assert.equal(await clipGradNorm(parameters, limit, 1024), 5);
+    gradients(parameters).forEach(([value], i) => assert.ok(Math.abs(value! - wanted[i]!) < 1e-6, `${value}`));
+  }
+});
+
 test('a norm that is not finite is reported and nothing is scaled', async () => {
   const parameters = [parameter([1, 2]), parameter([Number.NaN]), parameter([Infinity])];
   assert.ok(Number.isNaN(await clipGradNorm(parameters, 1)));

@@ -13,19 +13,20 @@ const EPSILON = 1e-6;
  * Scales all gradients by one factor so that their common Euclidean norm is at most `maxNorm`. Parameters without a
  * gradient are passed over. A norm that is not finite is reported and nothing is scaled: the caller decides.
  *
- * @param maxNorm null = measure only
- * @returns the norm before scaling
+ * @param maxNorm null = no limit
+ * @param scale times what they stand for the gradients are; it is taken out, of the norm too
+ * @returns the norm before clipping
  */
-export async function clipGradNorm(parameters: readonly Tensor[], maxNorm: number | null): Promise<number> {
+export async function clipGradNorm(parameters: readonly Tensor[], maxNorm: number | null, scale = 1): Promise<number> {
   if (maxNorm !== null && !(maxNorm > 0)) throw expected('maxGradNorm', 'to be above 0, or null for no clipping', maxNorm, 'correct it');
   let squares = 0;
   await inSlices(parameters, (slice) => {
     squares += scope(() => sumOfSquares(slice.flatMap(({ grad }) => grad ?? [])));
   });
-  const norm = Math.sqrt(squares);
-  if (maxNorm === null || !Number.isFinite(norm)) return norm;
-  const factor = maxNorm / (norm + EPSILON);
-  if (factor >= 1) return norm;
+  const norm = Math.sqrt(squares) / scale;
+  if (!Number.isFinite(norm)) return norm;
+  const factor = (maxNorm === null ? 1 : Math.min(1, maxNorm / (norm + EPSILON))) / scale;
+  if (factor === 1) return norm;
   await inSlices(parameters, (slice) => {
     scope(() => noGrad(() => slice.forEach(({ grad }) => grad && mulScalar_(grad, factor))));
   });

@@ -1,7 +1,4 @@
 /** How one optimizer update is cut for memory: rows of groups into micro-batches, under a row count or a token budget. */
-import { expected } from '../errors.ts';
-import type { DecoderConfig } from '../model/decoder-config.ts';
-
 /** A prompt and its completions, as lengths in tokens. */
 export interface GroupLengths {
   prompt: number;
@@ -53,25 +50,12 @@ export function cutIntoMicroBatches(groups: readonly GroupLengths[], limit: Micr
 /** Tokens beyond which a bigger micro-batch makes nothing faster (docs/experiments.md), but for a group that it would tear. */
 const enoughTokens = 512;
 const mostTokens = 2048;
-/** Share of the available memory that activations may take; weights, gradients and optimizer states come on top. */
-const activationShare = 0.4;
-
-/** Bytes that one packed token keeps for the backward pass: about 16 H and 7 F numbers a layer, measured on SmolLM2. */
-export function activationBytesPerToken({ layers, hiddenSize, intermediateSize }: DecoderConfig, bytesPerNumber: number, checkpoint: boolean): number {
-  const perLayer = checkpoint ? hiddenSize : 16 * hiddenSize + 7 * intermediateSize;
-  return layers * perLayer * bytesPerNumber;
-}
 
 /**
- * The token budget behind `microBatch: 'auto'`.
+ * The token budget that `microBatch: 'auto'` takes where memory allows it.
  *
  * @param largestGroup tokens of the longest prompt with all its completions: torn, its prompt would be computed more than once
- * @param availableBytes memory that is free when the run starts, with weights, gradients and optimizer states taken off
  */
-export function automaticTokenBudget(config: DecoderConfig, bytesPerNumber: number, availableBytes: number, checkpoint: boolean, largestGroup: number): number {
-  const fits = Math.floor((activationShare * availableBytes) / activationBytesPerToken(config, bytesPerNumber, checkpoint));
-  if (fits < 1) {
-    throw expected('model', 'to leave memory for activations', `${(availableBytes / 1e9).toFixed(1)} GB free`, 'use a smaller model or a machine with more memory');
-  }
-  return Math.min(fits, mostTokens, Math.max(enoughTokens, largestGroup));
+export function wantedTokens(largestGroup: number): number {
+  return Math.min(mostTokens, Math.max(enoughTokens, largestGroup));
 }

@@ -6,7 +6,7 @@ import type { Decoder } from '../model/decoder.ts';
 import type { PackedBatch } from '../model/packed-batch.ts';
 import { hiddenStates, trainingPass } from '../model/packed-pass.ts';
 import type { PassOptions } from '../model/packed-pass.ts';
-import { headGradient, headRows, tokenLogprobs } from '../model/token-logprobs.ts';
+import { headGradient, headRowsOf, tokenLogprobs } from '../model/token-logprobs.ts';
 import type { TokenGradients } from '../model/token-logprobs.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
@@ -46,7 +46,7 @@ export async function accumulateGradient(
   const pass = await trainingPass(decoder, batch, options);
   let gradHidden: Tensor | null = null;
   try {
-    const parts = cutIntoParts(batch.completions, headRows(decoder));
+    const parts = cutIntoParts(batch.completions, headRowsOf(decoder.config));
     const lengths = parts.map(({ tokens }) => tokens.to - tokens.from);
     gradHidden = await headGradient(decoder, pass.hidden, batch.targets, temperature, lengths, (logprobs, entropy, i) => differentiate(logprobs, entropy, parts[i]!));
     await pass.backward(gradHidden);

@@ -33,21 +33,29 @@ export function ggufTensors(gguf: GgufFile, { architecture, config }: GgufModel)
   };
   const info = (name: string): TensorInfo => ({ dtype: 'float32', shape: find(name).shape });
   const headsOf: Readonly<Record<string, unknown>> = architecture.pairedRows ? { attn_q: config.num_attention_heads, attn_k: config.num_key_value_heads } : {};
+  const blocksOf = (tensor: GgufTensor, rows: RowRange, memory: ArrayBuffer | undefined): Uint8Array<ArrayBuffer> => {
+    const heads = headsOf[partOf(tensor.name)] as number | undefined;
+    if (heads === undefined) return gguf.readBlocks(tensor.name, rows, memory);
+    if (memory) headMemory ??= new ArrayBuffer(memory.byteLength);
+    return rowsOfHeads(gguf, tensor, rows, { heads, headRows: config.head_dim as number }, read, memory && [memory, headMemory!]);
+  };
   let blockMemory: ArrayBuffer | undefined;
+  let headMemory: ArrayBuffer | undefined;
   return {
     names: () => [...stored.keys()],
     info,
     read: (name, range, memory): RawTensor => {
       const tensor = find(name);
       const rows = range ?? { start: 0, end: tensor.shape[0]! };
-      const part = partOf(tensor.name);
-      const heads = headsOf[part] as number | undefined;
       if (memory) blockMemory ??= new ArrayBuffer(memory.byteLength); // blocks are never larger than what is in them
-      const blocks = heads === undefined ? gguf.readBlocks(tensor.name, rows, memory && blockMemory) : rowsOfHeads(gguf, tensor, rows, { heads, headRows: config.head_dim as number }, read);
-      const values = tensor.format.dequantise(blocks, memory);
+      const values = tensor.format.dequantise(blocksOf(tensor, rows, memory && blockMemory), memory);
       // 1 + w rounds once, when the file is made; back again is exact, and a norm that multiplies by 1 + w has its number back.
-      if (architecture.normShift !== 0 && part.endsWith('norm')) for (let i = 0; i < values.length; i++) values[i]! -= architecture.normShift;
+      if (architecture.normShift !== 0 && partOf(tensor.name).endsWith('norm')) for (let i = 0; i < values.length; i++) values[i]! -= architecture.normShift;
       return { dtype: 'float32', shape: [rows.end - rows.start, ...tensor.shape.slice(1)], bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) };
+    },
+    blocks: {
+      format: (name) => find(name).format,
+      read: (name, rows, memory) => blocksOf(find(name), rows, memory),
     },
     close: () => gguf.close(),
   };
@@ -67,16 +75,16 @@ function huggingFaceName(name: string, { layerNames, biases }: GgufArchitecture,
 }
 
 /** Rows in the order of Hugging Face: the heads that hold them are read whole, because their rows are mixed. */
-function rowsOfHeads(gguf: GgufFile, { name, shape, format }: GgufTensor, { start, end }: RowRange, { heads, headRows }: { heads: number; headRows: number }, read: MetadataReader): Uint8Array<ArrayBuffer> {
+function rowsOfHeads(gguf: GgufFile, { name, shape, format }: GgufTensor, { start, end }: RowRange, { heads, headRows }: { heads: number; headRows: number }, read: MetadataReader, memory: readonly ArrayBuffer[] = []): Uint8Array<ArrayBuffer> {
   // A bias has rows of one element, which no block holds alone.
   if (shape[0] !== heads * headRows || shape.length > 2 || (shape.length === 1 && format.blockSize !== 1)) {
     throw read.fault(`${heads} heads of ${headRows} rows in \`${name}\``, `shape [${shape}]`, USE_FOLDER);
   }
   const first = Math.floor(start / headRows) * headRows;
   const last = Math.ceil(end / headRows) * headRows;
-  const blocks = halvesFromPairs(gguf.readBlocks(name, { start: first, end: last }), last - first, (last - first) / headRows);
+  const blocks = halvesFromPairs(gguf.readBlocks(name, { start: first, end: last }, memory[0]), last - first, (last - first) / headRows, memory[1]);
   const rowBytes = blocks.length / (last - first);
-  return blocks.slice((start - first) * rowBytes, (end - first) * rowBytes);
+  return blocks.subarray((start - first) * rowBytes, (end - first) * rowBytes);
 }
 
 /**
@@ -84,12 +92,13 @@ function rowsOfHeads(gguf: GgufFile, { name, shape, format }: GgufTensor, { star
  * j with j + head/2; so row 2j + i of a head goes back to row i·head/2 + j.
  *
  * @param blocks rows of whole blocks, so that rows move before anything is dequantised
+ * @param memory where the result may lie if it fits
  */
-export function halvesFromPairs(blocks: Uint8Array<ArrayBuffer>, rows: number, heads: number): Uint8Array<ArrayBuffer> {
+export function halvesFromPairs(blocks: Uint8Array<ArrayBuffer>, rows: number, heads: number, memory?: ArrayBuffer): Uint8Array<ArrayBuffer> {
   const rowBytes = blocks.length / rows;
   const headRows = rows / heads;
   const half = headRows / 2;
-  const out = new Uint8Array(blocks.length);
+  const out = memory && blocks.length <= memory.byteLength ? new Uint8Array(memory, 0, blocks.length) : new Uint8Array(blocks.length);
   for (let row = 0; row < rows; row++) {
     const within = row % headRows;
     const to = row - within + (within % 2) * half + Math.floor(within / 2);

@@ -7,12 +7,14 @@
  *     models--org--name/snapshots/<commit>/<file> relative links to blobs; copies where the disk has no links
  *     models--org--name/.no_exist/<commit>/<file> empty: the repository has no such file at that commit
  *
- * A file appears under its name by a rename when it is whole, so that processes need no lock to share the folder.
+ * A dataset's folder is called `datasets--org--name`, and has the names of all its files in `.listings/<commit>.json`, which is
+ * ours alone. A file appears under its name by a rename when it is whole, so that processes need no lock to share the folder.
  */
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import type { HubReference } from './hub-files.ts';
 
 /** 40 hexadecimal digits: a commit, which means the same for ever. */
 export const COMMIT = /^[0-9a-f]{40}$/;
@@ -23,12 +25,14 @@ export interface RepositoryCache {
   blobs: string;
   snapshots: string;
   noExist: string;
+  /** Our own: the names of all files of a commit, which a snapshot does not tell. */
+  listings: string;
 }
 
 /** Where the cache keeps a repository. */
-export function repositoryCache(cacheDir: string, repository: string): RepositoryCache {
-  const folder = path.join(cacheDir, `models--${repository.replace('/', '--')}`);
-  return { refs: path.join(folder, 'refs'), blobs: path.join(folder, 'blobs'), snapshots: path.join(folder, 'snapshots'), noExist: path.join(folder, '.no_exist') };
+export function repositoryCache(cacheDir: string, { repository, dataset }: Pick<HubReference, 'repository' | 'dataset'>): RepositoryCache {
+  const folder = path.join(cacheDir, `${dataset ? 'datasets' : 'models'}--${repository.replace('/', '--')}`);
+  return { refs: path.join(folder, 'refs'), blobs: path.join(folder, 'blobs'), snapshots: path.join(folder, 'snapshots'), noExist: path.join(folder, '.no_exist'), listings: path.join(folder, '.listings') };
 }
 
 /** The commit that a revision means as far as the cache knows, or null. */
@@ -52,6 +56,24 @@ export function writeRef(cache: RepositoryCache, revision: string, commit: strin
 export function writeNoExist(cache: RepositoryCache, commit: string, name: string): void {
   const at = path.join(cache.noExist, commit, name);
   if (!fs.existsSync(at)) note(at, '');
+}
+
+/** Notes the names of all files of a commit. */
+export function writeListing(cache: RepositoryCache, commit: string, names: readonly string[]): void {
+  const at = path.join(cache.listings, `${commit}.json`);
+  if (!fs.existsSync(at)) note(at, JSON.stringify(names));
+}
+
+/** The names of all files of a commit, as far as the cache knows: those that were noted, else those that are here; null for none. */
+export function cachedListing(cache: RepositoryCache, commit: string): string[] | null {
+  try {
+    return JSON.parse(fs.readFileSync(path.join(cache.listings, `${commit}.json`), 'utf8')) as string[];
+  } catch {
+    const snapshot = path.join(cache.snapshots, commit);
+    if (!fs.existsSync(snapshot)) return null;
+    const entries = fs.readdirSync(snapshot, { withFileTypes: true, recursive: true });
+    return entries.filter((entry) => !entry.isDirectory()).map((entry) => path.relative(snapshot, path.join(entry.parentPath, entry.name)).split(path.sep).join('/'));
+  }
 }
 
 /** What it says can be asked again, so a cache that cannot be written, and holds the model, still serves. */

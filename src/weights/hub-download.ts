@@ -6,6 +6,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { append } from './atomic-file.ts';
 import { fileFault } from './file-bytes.ts';
 import { claimPartial, releasePartial, removeAbandoned } from './hub-cache.ts';
+import { pagePath } from './hub-files.ts';
 import type { HubClient } from './hub-request.ts';
 import { failed, faultOf, Passing, patiently, request } from './hub-request.ts';
 
@@ -21,8 +22,7 @@ export interface RemoteFile {
 
 /** Asks what a file is, at a commit. */
 export async function describeFile(client: HubClient, commit: string, name: string): Promise<RemoteFile> {
-  const { endpoint } = client.settings;
-  const address = `${endpoint}/${client.reference.repository}/resolve/${commit}/${encodeURIComponent(name)}`;
+  const address = `${client.settings.endpoint}/${pagePath(client.reference)}/resolve/${commit}/${name.split('/').map(encodeURIComponent).join('/')}`;
   const { headers, redirected } = await patiently(client, async () => {
     const response = await request(client, address, name, { method: 'HEAD', timeout: AbortSignal.timeout(client.idleMs) });
     return { headers: response.headers, redirected: !response.ok };

@@ -20,6 +20,8 @@ export interface HubReference {
   repository: string;
   /** Branch, tag or commit. */
   revision: string;
+  /** True for a dataset, which has addresses and a cache folder of its own kind. */
+  dataset?: boolean;
 }
 
 /** Reads `org/name[@revision]`; null where the text is none. The rules are the Hub's, and keep every path inside the cache. */
@@ -89,8 +91,13 @@ export function shardNames(snapshot: string): string[] {
 }
 
 /** A reference as the user would write it. */
-export function at({ repository, revision }: HubReference): string {
-  return revision === 'main' ? repository : `${repository}@${revision}`;
+export function at({ repository, revision, dataset }: HubReference): string {
+  return `${dataset ? 'the dataset ' : ''}${revision === 'main' ? repository : `${repository}@${revision}`}`;
+}
+
+/** The path of a repository's page, below the Hub's address. */
+export function pagePath({ repository, dataset }: HubReference): string {
+  return dataset ? `datasets/${repository}` : repository;
 }
 
 function folderFor({ repository }: HubReference): string {

@@ -1,7 +1,7 @@
 /** Requests to the Hub: redirects that never carry the token elsewhere, patience with what passes, and words for the rest. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NotFoundError } from '../errors.ts';
-import { at } from './hub-files.ts';
+import { at, pagePath } from './hub-files.ts';
 import type { HubReference } from './hub-files.ts';
 import type { HubSettings } from './hub-settings.ts';
 import { withoutToken } from './hub-settings.ts';
@@ -173,7 +173,7 @@ function refusal(client: HubClient, response: Response, about: string): Error {
   const said = withoutToken(headers.get('x-error-message') ?? '', settings.token).slice(0, 200);
   const data = { status, ...(code ? { code } : {}) };
   const token = settings.token === null ? 'no token' : 'a token';
-  const page = `${settings.endpoint}/${reference.repository}`;
+  const page = `${settings.endpoint}/${pagePath(reference)}`;
   const passing = passingStatus(response, about);
   if (passing !== null) return passing;
   if (code === 'GatedRepo') {

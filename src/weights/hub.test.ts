@@ -11,7 +11,7 @@ import { FileFormatError, InputError, NotFoundError, ResourceError } from '../er
 import { placeInSnapshot } from './hub-cache.ts';
 import { hubReference } from './hub-files.ts';
 import { fetchFromHub } from './hub.ts';
-import type { HubFetchOptions } from './hub.ts';
+import type { ModelFetchOptions } from './hub.ts';
 import { resolveModel } from './reference.ts';
 
 const TOKEN = 'hf_neverShownAnywhere';
@@ -41,7 +41,7 @@ beforeEach(async () => {
   lines = [];
 });
 
-function fetchModel(text = 'org/name', more: HubFetchOptions = {}): Promise<string> {
+function fetchModel(text = 'org/name', more: ModelFetchOptions = {}): Promise<string> {
   return fetchFromHub(hubReference(text)!, { cacheDir, pauseMs: 1, idleMs: 5000, onMessage: (line) => lines.push(line), ...more });
 }
 
@@ -50,7 +50,7 @@ const blobs = (): string[] => fs.readdirSync(inCache('blobs')).sort();
 const gets = (): string[] => hub.asked.filter(({ method, storage }) => method === 'GET' && !storage).map(({ path }) => path.split('/').at(-1)!).sort();
 
 /** The error that a fetch ends with; its sentence must say what to do. */
-async function fault(kind: new (...args: never[]) => Error, message: RegExp, text?: string, more?: HubFetchOptions): Promise<NotFoundError> {
+async function fault(kind: new (...args: never[]) => Error, message: RegExp, text?: string, more?: ModelFetchOptions): Promise<NotFoundError> {
   const error: unknown = await fetchModel(text, more).then(() => assert.fail('it was fetched'), (error: unknown) => error);
   assert.ok(error instanceof kind, String(error));
   assert.match(error.message, /^Expected .*, got .*; .*\.$/);
@@ -178,7 +178,7 @@ describe('what is fetched, and where it is kept', () => {
   });
 });
 
-function fetchModelOf(files: Readonly<Record<string, string | Uint8Array>>, more: HubFetchOptions = {}): Promise<string> {
+function fetchModelOf(files: Readonly<Record<string, string | Uint8Array>>, more: ModelFetchOptions = {}): Promise<string> {
   hub.commit('org/name', files);
   return fetchModel('org/name', more);
 }

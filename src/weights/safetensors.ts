@@ -4,6 +4,7 @@ import { NotFoundError, show } from '../errors.ts';
 import type { RawTensor, RowRange, TensorInfo } from './dtype.ts';
 import type { OpenFile } from './file-bytes.ts';
 import { FETCH_AGAIN, byteRange, fileFault, openFile, readAt } from './file-bytes.ts';
+import type { BlockFormat } from './gguf-blocks.ts';
 import { duplicateKey, isObject, parseJsonObject } from './json-file.ts';
 import type { PlacedTensor } from './safetensors-header.ts';
 import { readHeader } from './safetensors-header.ts';
@@ -32,6 +33,11 @@ export interface TensorFile {
    * @param memory where the bytes may lie if they fit, good until it is used again: a reader of many tensors leaves nothing behind to collect
    */
   read(name: string, rows?: RowRange, memory?: ArrayBuffer): RawTensor;
+  /** Of a file that holds blocks: how it holds a tensor, and some of its rows as they are. */
+  blocks?: {
+    format(name: string): BlockFormat;
+    read(name: string, rows: RowRange, memory?: ArrayBuffer): Uint8Array;
+  };
   close(): void;
 }
 

@@ -84,7 +84,7 @@ test('what the sampler records is what training computes, within 1e-4', async ()
 test('the gradient of one update is that of PyTorch, parameter by parameter, and no tensor is left behind', async () => {
   const { decoder } = model;
   const { groups, advantages, picked, gradients } = expected.update;
-  for (const weight of decoder.weights.values()) weight.requiresGrad_();
+  for (const weight of decoder.trained.values()) weight.requiresGrad_();
   const alive = liveTensors();
   const tokens = groups.flatMap(({ completions }) => completions).reduce((total, ids) => total + ids.length, 0);
   const perToken = groups.flatMap(({ completions }, p) => completions.flatMap((ids, g) => ids.map(() => -advantages[p]![g]! / tokens)));
@@ -92,7 +92,7 @@ test('the gradient of one update is that of PyTorch, parameter by parameter, and
   await accumulateGradient(decoder, batch, { temperature: 1, checkpoint: false }, (_, __, { tokens: { from, to } }) => ({ logprobs: tensor(perToken.slice(from, to)), entropy: null }));
   disposeBatch(batch);
   for (const [name, { norm, at }] of Object.entries(gradients)) {
-    const got = scope(() => Float64Array.from(decoder.weights.get(name)!.grad!.toArray(), Number));
+    const got = scope(() => Float64Array.from(decoder.trained.get(name)!.grad!.toArray(), Number));
     const size = Math.sqrt(got.reduce((sum, value) => sum + value * value, 0));
     assert.ok(Math.abs(size / norm - 1) < 1e-4, `${name}: norm ${size}, PyTorch ${norm}`);
     const inPlaces = picked.filter((place) => place < got.length);
@@ -102,7 +102,7 @@ test('the gradient of one update is that of PyTorch, parameter by parameter, and
       assert.ok(Math.abs(got[place]! - at[i]!) < 1e-3 * typical + 1e-4 * Math.abs(at[i]!), `${name}[${place}]: ${got[place]}, PyTorch ${at[i]}`);
     });
   }
-  for (const weight of decoder.weights.values()) {
+  for (const weight of decoder.trained.values()) {
     weight.grad = null;
     weight.requiresGrad_(false);
   }
@@ -111,7 +111,7 @@ test('the gradient of one update is that of PyTorch, parameter by parameter, and
 
 test('a timer of 50 ms fires within 500 ms at any moment of a forward and backward pass', async () => {
   const { decoder } = model;
-  for (const weight of decoder.weights.values()) weight.requiresGrad_();
+  for (const weight of decoder.trained.values()) weight.requiresGrad_();
   const groups = expected.greedy.slice(0, 8).map(({ prompt, ids }) => ({ prompt, completions: Array.from({ length: 4 }, (_, g) => [...ids, ...ids].slice(0, 40 + g)) }));
   const batch = packTrees(groups, decoder.config.contextLength);
   const waits: number[] = [];
@@ -129,7 +129,7 @@ test('a timer of 50 ms fires within 500 ms at any moment of a forward and backwa
   }
   clearInterval(timer);
   disposeBatch(batch);
-  for (const weight of decoder.weights.values()) weight.grad = null;
+  for (const weight of decoder.trained.values()) weight.grad = null;
   // What blocks does so in every pass; a single long wait is another program's doing.
   assert.ok(Math.min(...waits) < 500, `the longest wait of each pass, in ms: ${waits.map((wait) => wait.toFixed(0))}`);
 });

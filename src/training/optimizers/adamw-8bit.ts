@@ -12,9 +12,12 @@ import type { Piece } from './stateful-optimizer.ts';
 
 /** Settings of AdamW with 8-bit moments. */
 export interface AdamW8bitOptions extends AdamWOptions {
-  /** Smaller tensors keep their moments in full: they weigh little, and norms and biases need them; default 4096, as in bitsandbytes. */
+  /** Smaller tensors keep their moments in full: they weigh little, and norms and biases need them; default `MIN_ELEMENTS`. */
   minElements?: number;
 }
+
+/** As in bitsandbytes. */
+export const MIN_ELEMENTS = 4096;
 
 /** Elements whose moments are in full at a time: whole blocks, some 12 MB of temporaries in float32. */
 const SLICE = 1 << 18;
@@ -25,7 +28,7 @@ type Moments = readonly [firstCodes: Tensor, firstScales: Tensor, secondCodes: T
 /** 2 + 8/256 bytes per parameter element of float32 in tensors of `minElements` or more, 8 in the others. */
 export class AdamW8bit extends JointOptimizer {
   /** @param parameters contiguous leaf tensors; their memory is updated in place */
-  constructor(parameters: readonly Tensor[], { minElements = 4096, ...options }: AdamW8bitOptions = {}) {
+  constructor(parameters: readonly Tensor[], { minElements = MIN_ELEMENTS, ...options }: AdamW8bitOptions = {}) {
     const small = parameters.filter(({ length }) => length < minElements);
     const large = parameters.filter(({ length }) => length >= minElements);
     super([new AdamW(small, options), new BlockwiseAdamW(large, options)]);

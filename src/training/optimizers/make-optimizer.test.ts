@@ -28,7 +28,7 @@ const bytes: Record<keyof typeof optimizers, number> = {
   muon: 4 * (12 + 4480) + 8 * (4 + 20),
 };
 
-for (const [name, { make }] of Object.entries(optimizers)) {
+for (const [name, { make, remembers }] of Object.entries(optimizers)) {
   test(`${name}: the loss falls, the memory is made once and freed, gradients may be missing`, async () => {
     const tensors = shapes.map(varied);
     const sizes = tensors.map(size);
@@ -36,6 +36,7 @@ for (const [name, { make }] of Object.entries(optimizers)) {
     const optimizer = make({ hidden: tensors.slice(0, 3), vocabulary: tensors.slice(3) }, settings);
     const alive = liveTensors();
     assert.equal(optimizer.stateBytes, bytes[name as keyof typeof optimizers]);
+    assert.equal(4 * remembers({ hidden: shapes.slice(0, 3), vocabulary: shapes.slice(3) }, settings), bytes[name as keyof typeof optimizers]);
     await optimizer.step(1);
     for (let i = 0; i < 40; i++) {
       // The gradient of Σ x²/2; the second has none.
@@ -63,3 +64,7 @@ for (const [name, { make }] of Object.entries(optimizers)) {
     for (const disposable of [optimizer, ...tensors]) disposable.dispose();
   });
 }
+
+test('sgd without momentum remembers nothing', () => {
+  assert.equal(optimizers.sgd.remembers({ hidden: shapes, vocabulary: [] }, { ...settings, momentum: 0 }), 0);
+});

@@ -15,13 +15,18 @@ function mixed(z: bigint): bigint {
   return z ^ (z >> 31n);
 }
 
-/** The plain twin. */
-function masked(keys: readonly number[], columns: number, seed: number, stream: number, keep: number): number[] {
+/** The plain twin of the words, as unsigned numbers. */
+function words(keys: readonly number[], columns: number, seed: number, stream: number): number[] {
   const start = mixed(u64(mixed(u64(BigInt(seed) + golden)) + BigInt(stream)));
   return keys.flatMap((key) => {
     const state = mixed(start ^ mixed(BigInt(key)));
-    return Array.from({ length: columns }, (_, j) => (mixed(u64(state + BigInt(j + 1) * golden)) >> 32n < BigInt(Math.floor(keep * 2 ** 32)) ? Math.fround(1 / keep) : 0));
+    return Array.from({ length: columns }, (_, j) => Number(mixed(u64(state + BigInt(j + 1) * golden)) >> 32n));
   });
+}
+
+/** The plain twin of the mask. */
+function masked(keys: readonly number[], columns: number, seed: number, stream: number, keep: number): number[] {
+  return words(keys, columns, seed, stream).map((word) => (word < Math.floor(keep * 2 ** 32) ? Math.fround(1 / keep) : 0));
 }
 
 const mask = (keys: readonly number[], columns: number, seed: number, stream: number, keep: number): number[] =>
@@ -34,6 +39,15 @@ test('the mask is that of the plain twin, on one thread and on two', () => {
     assert.deepEqual(mask(keys, 37, 42, 3, 0.9), masked(keys, 37, 42, 3, 0.9));
   }
   assert.deepEqual(mask([3], 4000, 1, 0, 0.25), masked([3], 4000, 1, 0, 0.25));
+});
+
+test('the words are those of the plain twin, on one thread and on two', () => {
+  const keys = Array.from({ length: 40 }, (_, i) => i * i * 2 ** 32 + i);
+  for (const threads of [1, 2]) {
+    native().setThreads(threads);
+    const found = scope(() => Array.from(ops.randomWords(tensor(keys, [keys.length], 'int64'), 1000, 42, 2 ** 48).toArray(), Number)).map((word) => word >>> 0);
+    assert.deepEqual(found, words(keys, 1000, 42, 2 ** 48));
+  }
 });
 
 test('a row depends on its key alone; key, seed, stream and column all count', () => {

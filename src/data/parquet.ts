@@ -1,0 +1,121 @@
+/** Rows from Parquet, one row group in memory at a time. */
+import type { DecodedArray, FileMetaData, RowGroup, SchemaTree } from 'hyparquet';
+import { expected, FileFormatError, TsrlError } from '../errors.ts';
+import type { ByteSource } from './byte-source.ts';
+import { readChunks, readPart } from './parquet-chunks.ts';
+import { converterOf, plainSchema, UnreadableValue, utf8 } from './parquet-values.ts';
+import { withOrigin } from './row.ts';
+import type { Row } from './row.ts';
+
+/** A column of the rows, with what makes its values. */
+interface Column {
+  name: string;
+  convert: (value: unknown) => unknown;
+}
+
+const loadLibrary = async () => {
+  const [library, { compressors }, { parquetHeader }] = await Promise.all([import('hyparquet'), import('hyparquet-compressors'), import('hyparquet/src/column.js')]);
+  // A page without bytes, as the dictionary of a column of nulls, is more than its LZ4 can take.
+  const unpackers = Object.entries(compressors).map(([codec, unpack]) => [codec, (input: Uint8Array, length: number) => (length === 0 ? new Uint8Array(0) : unpack(input, length))] as const);
+  return { ...library, compressors: Object.fromEntries(unpackers), parquetHeader };
+};
+type Library = Awaited<ReturnType<typeof loadLibrary>>;
+
+/**
+ * Reads Parquet from front to back. parquet-values.ts says what each kind of value becomes.
+ *
+ * @param columns the columns to read, in this order; null = all. Of the others not a byte is read
+ * @throws FileFormatError for a file that is not Parquet or is damaged, and for a value that fits no row, with its column and row
+ * @throws InputError for a column that the file lacks
+ */
+export async function* parquetRows(source: ByteSource, columns: readonly string[] | null = null): AsyncGenerator<Row> {
+  const library = await loadLibrary();
+  const footer = { byteLength: source.size, slice: (start: number, end = source.size) => readPart(source, { start, end }) };
+  const { metadata, tree } = await readable(source, async () => {
+    const metadata = await library.parquetMetadataAsync(footer, { geoparquet: false, initialFetchSize: 1 << 16 });
+    return { metadata, tree: library.parquetSchema(metadata) };
+  });
+  const wanted = wantedColumns(source, tree, columns);
+  metadata.schema = plainSchema(tree, metadata.schema);
+  let first = 0;
+  for (const [number, group] of metadata.row_groups.entries()) {
+    const count = Number(group.num_rows);
+    const values = await readable(source, () => readGroup(library, source, metadata, group, first, wanted), `row group ${number}`);
+    for (let i = 0; i < count; i++) yield withOrigin(rowOf(source, wanted, values, first + i, i), { file: source.name, unit: 'row', number: first + i });
+    first += count;
+  }
+}
+
+/** Runs the library, whose complaints about a damaged file are of many kinds. */
+async function readable<T>(source: ByteSource, read: () => Promise<T>, where = 'the footer'): Promise<T> {
+  try {
+    return await read();
+  } catch (cause) {
+    throw damage(source, cause, where);
+  }
+}
+
+/** The error of a damaged file. Faults of the network, the disk and the house have their own sentences. */
+function damage({ name: file }: ByteSource, cause: unknown, where: string): unknown {
+  if (cause instanceof TsrlError || !(cause instanceof Error) || 'syscall' in cause || cause.name === 'AbortError') return cause;
+  return new FileFormatError(`Expected \`${file}\` to be a whole Parquet file, got a fault in ${where} (${cause.message}); fetch or write it again.`, { file, where }, { cause });
+}
+
+function wantedColumns(source: ByteSource, { children }: SchemaTree, columns: readonly string[] | null): Column[] {
+  const names = children.map(({ element }) => element.name);
+  if (columns?.length === 0 || names.length === 0) throw expected('columns', 'to name at least one column', columns ?? [], `choose from those of ${source.name}: ${names.join(', ')}`);
+  return (columns ?? names).map((name) => {
+    const node = children[names.indexOf(name)];
+    if (!node) throw expected('dataset', `to have the column \`${name}\``, names, `name one that ${source.name} has`);
+    try {
+      return { name, convert: converterOf(node) };
+    } catch (error) {
+      throw unreadable(source, error, name, null);
+    }
+  });
+}
+
+/** Decoded values of each wanted column, [rows of the group]. */
+async function readGroup(library: Library, source: ByteSource, metadata: FileMetaData, group: RowGroup, first: number, wanted: readonly Column[]): Promise<DecodedArray[]> {
+  const count = Number(group.num_rows);
+  if (count === 0) return [];
+  const columns = wanted.map(({ name }) => name);
+  const file = await readChunks(source, group, columns, library.parquetHeader);
+  const chunks = new Map<string, DecodedArray[]>(columns.map((name) => [name, []]));
+  await library.parquetRead({
+    file,
+    metadata,
+    columns,
+    rowStart: first,
+    rowEnd: first + count,
+    compressors: library.compressors,
+    utf8: false,
+    parsers: { timestampFromNanoseconds: (nanos) => nanos, stringFromBytes: utf8 },
+    onChunk: ({ columnName, columnData }) => void chunks.get(columnName)!.push(columnData),
+  });
+  return columns.map((name) => {
+    const parts = chunks.get(name)!;
+    const values = parts.length === 1 ? parts[0]! : parts.flatMap((part) => Array.from(part as ArrayLike<unknown>));
+    if (values.length !== count) throw new Error(`column ${name} has ${values.length} values for ${count} rows`);
+    return values;
+  });
+}
+
+function rowOf(source: ByteSource, wanted: readonly Column[], values: readonly DecodedArray[], row: number, i: number): Row {
+  const result: Row = {};
+  for (const [c, { name, convert }] of wanted.entries()) {
+    try {
+      result[name] = convert(values[c]![i]);
+    } catch (error) {
+      throw unreadable(source, error, name, row);
+    }
+  }
+  return result;
+}
+
+function unreadable(source: ByteSource, error: unknown, column: string, row: number | null): unknown {
+  const file = source.name;
+  const place = row === null ? `column \`${column}\`` : `column \`${column}\`, row ${row}`;
+  if (!(error instanceof UnreadableValue)) return damage(source, error, place);
+  return new FileFormatError(`Expected \`${file}\` to hold values that fit a row, got ${error.message} (${place}); ${error.mend}.`, { file, column, row }, { cause: error });
+}

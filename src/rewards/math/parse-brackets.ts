@@ -1,0 +1,59 @@
+/** Brackets and what they hold: groups, intervals, tuples, sets, matrices. */
+import type { Cursor } from './cursor.ts';
+import { Unreadable } from './limits.ts';
+import { bothSigns, readElements } from './parse.ts';
+import { readSum } from './parse-expression.ts';
+import type { Node } from './syntax.ts';
+
+/** What is inside brackets whose opening one was passed. */
+export function readBrackets(cursor: Cursor, opening: string): Node {
+  const bars = cursor.bars;
+  cursor.bars = 0;
+  const items = readElements(cursor);
+  if (items.length === 1 && cursor.seesCommand('over')) items[0] = readOver(cursor, items[0]!);
+  const closing = readClosing(cursor, opening);
+  cursor.bars = bars;
+  if (opening === '\\{' || opening === 'lbrace') return { type: 'set', items: items.flatMap(bothSigns) };
+  if (items.length === 1 && opening !== 'langle') return items[0]!;
+  if (opening === '{') return { type: 'set', items: items.flatMap(bothSigns) };
+  if (items.length === 2 && opening !== 'langle') {
+    return { type: 'interval', low: items[0]!, high: items[1]!, lowOpen: opening === '(', highOpen: closing === ')' };
+  }
+  if (items.length === 0) throw new Unreadable('empty brackets');
+  return { type: 'tuple', items };
+}
+
+function readClosing(cursor: Cursor, opening: string): string {
+  if (opening === '{') return cursor.expect('}');
+  if (opening === '\\{') return cursor.expect('\\}');
+  if (opening === '(' || opening === '[') return cursor.expect(')', ']');
+  const wanted = { langle: 'rangle', lbrace: 'rbrace', lbrack: 'rbrack' }[opening];
+  if (wanted === undefined || !cursor.seesCommand(wanted)) throw new Unreadable('a bracket does not close');
+  return cursor.take().value === 'rbrack' ? ']' : '';
+}
+
+/** `{a \over b}` from its `\over` on. */
+function readOver(cursor: Cursor, top: Node): Node {
+  cursor.take();
+  return { type: 'quotient', top, bottom: readSum(cursor) };
+}
+
+/** A matrix whose `\begin{…}` was passed, to the end of its `\end{…}`. */
+export function readMatrix(cursor: Cursor, environment: string): Node {
+  if (!/^(?:[pbB]?matrix|smallmatrix|array)$/.test(environment)) throw new Unreadable(`unknown environment ${environment}`);
+  if (environment === 'array' && cursor.skip('{')) {
+    while (!cursor.skip('}')) cursor.take();
+  }
+  const rows: Node[][] = [];
+  while (!cursor.seesCommand(`end:${environment}`)) {
+    const row = [readSum(cursor)];
+    while (cursor.skip('&')) row.push(readSum(cursor));
+    rows.push(row);
+    if (!cursor.skip('\\\\')) break;
+  }
+  if (!cursor.seesCommand(`end:${environment}`)) throw new Unreadable('a matrix does not end');
+  cursor.take();
+  const width = rows[0]?.length ?? 0;
+  if (width === 0 || rows.some((row) => row.length !== width)) throw new Unreadable('rows of different lengths');
+  return { type: 'matrix', rows };
+}
