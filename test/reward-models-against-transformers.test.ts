@@ -11,7 +11,7 @@ import { openClassifier, readClassifier } from '../src/model/sequence-classifier
 import { modelInput } from '../src/rewards/model-input.ts';
 import { modelBehind } from '../src/rewards/model-reward.ts';
 import { namedRewards } from '../src/rewards/named-rewards.ts';
-import { batches, openRewardModels } from '../src/rewards/reward-models.ts';
+import { batches, openRewardModels, rewardModelBytes } from '../src/rewards/reward-models.ts';
 import type { RewardModelOptions } from '../src/rewards/reward-models.ts';
 import type { RewardEntry, RewardSample } from '../src/rewards/reward.ts';
 import { scoreGroup } from '../src/rewards/score.ts';
@@ -89,6 +89,18 @@ for (const [name, batchesOf] of Object.entries(cases.models)) {
     });
   }
 }
+
+test('what a network will take in memory is what its file holds, the head but for one row aside', async () => {
+  for (const name of ['gemma', 'qwen2', 'bert', 'roberta']) {
+    const { checkpoint, labels } = await openClassifier(at(name));
+    const numbers = checkpoint.names().reduce((sum, weight) => sum + checkpoint.info(weight).shape.reduce((product, size) => product * size, 1), 0);
+    checkpoint.close();
+    const bytes = await rewardModelBytes(namedRewards({ one: { model: at(name), logit: 0 }, same: { model: at(name), logit: 0, sign: -1 } }), {});
+    // Rows of 16 weights; encoders have a bias too, and count one label of theirs.
+    const head = name === 'bert' || name === 'roberta' ? (labels.length - 1) * 17 : labels.length * 16;
+    assert.equal(bytes, 4 * (numbers - head), name);
+  }
+});
 
 test('labels by name, transforms and signs, and several rewards on one network', async () => {
   const wanted = cases.models['bert']!.completion!.logits;

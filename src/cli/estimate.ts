@@ -14,7 +14,7 @@ const own: Flags = {
 /** The text of `tsrl estimate --help`. */
 export function help(): string {
   return `tsrl estimate RECIPE.ts [--key value …]
-tsrl estimate --model REF --dataset FILE --reward NAME|FILE.ts … [--key value …]
+tsrl estimate --model REF --dataset FILE --reward NAME|FILE.ts|MODEL … [--key value …]
 
 Says what a run will take: peak memory by part, time of a step and of the whole run. Reads the dataset and the small files of the
 model, no weights, and measures this machine for half a second. With --max-memory it shows how the run would be cut to stay

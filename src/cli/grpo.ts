@@ -14,9 +14,10 @@ const own: Flags = {
 
 /** The text of `tsrl grpo --help`. */
 export function help(): string {
-  return `tsrl grpo --model REF --dataset PATH|ORG/NAME|TASK --reward NAME|FILE.ts … [--key value …]
+  return `tsrl grpo --model REF --dataset PATH|ORG/NAME|TASK --reward NAME|FILE.ts|MODEL … [--key value …]
 
-Runs GRPO without a recipe. A reward is built in (length:50) or the default export of a file, and is named after it.
+Runs GRPO without a recipe. A reward is built in (length:50), the default export of a file, or a classifier (org/name, ./folder:label=toxic).
+It is named after its name, file or folder.
 Built in, with their parameters in docs/rewards-library.md: ${Object.keys(builtinRewards).join(', ')}.
 Lists and objects are JSON; keys below an option are written with a dot (--dataset.split test); --no-x turns x off.
 Prints the run folder. Ctrl-C stops after the current step and saves; exit code 130.

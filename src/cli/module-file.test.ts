@@ -86,7 +86,20 @@ test('what cannot be loaded says why', async () => {
   await assert.rejects(loadRewardFiles({ n: './number.ts' }, folder, false, thisPackage), { name: 'InputError', message: /a reward function as its default export, got 3/ });
 });
 
-test('rewards of the command line are named by file or built-in', () => {
+test('paths of reward models are read from the folder, and references stay', async () => {
+  const given = { text: './rm:sign=-1', entry: { model: '../rm', weight: 2 }, settings: { fn: './rm', weight: 3 }, hub: 'org/name@main:logit=1' };
+  const { rewards, files } = await loadRewardFiles(given, folder, false, thisPackage);
+  assert.deepEqual(rewards, {
+    text: `${file('rm')}:sign=-1`,
+    entry: { model: join(folder, '..', 'rm'), weight: 2 },
+    settings: { fn: file('rm'), weight: 3 },
+    hub: 'org/name@main:logit=1',
+  });
+  assert.deepEqual(files, []);
+});
+
+test('rewards of the command line are named by file, model or built-in', () => {
+  assert.deepEqual(rewardsFromFlags(['org/name@main:label=toxic', './models/rm']), { name: 'org/name@main:label=toxic', rm: './models/rm' });
   assert.deepEqual(rewardsFromFlags(['length:50', './my/short.ts']), { length: 'length:50', short: './my/short.ts' });
   assert.throws(() => rewardsFromFlags(['length:50', 'length.ts']), { name: 'InputError', message: /a name of its own/ });
 });

@@ -6,7 +6,7 @@ import { flagsHelp, type Assignment, type Flag, type Flags } from './flags.ts';
 
 const rewardFlag: Flag = {
   kinds: new Set(['text']),
-  help: 'Built-in reward (`length:50`) or a file whose default export is the reward; may be given several times',
+  help: 'Built-in reward (`length:50`), a file whose default export is the reward, or a reward model (`org/name`, `./folder:label=toxic`); may be given several times',
   value: 'NAME|FILE',
   repeats: true,
 };

@@ -64,7 +64,7 @@ const work = {
     wanted: 'to be a column name or a function from row to prompt',
   }),
   rewards: option(z.custom<Rewards>((value) => typeof value === 'object' && value !== null), {
-    meaning: "Reward functions by name, or a list named by function name; each a function, a built-in such as `'length:50'`, or `{ fn, weight, timeoutMs, remote, isolate, … }` (docs/rewards.md); `tsrl` also takes the path of a file whose default export is the reward",
+    meaning: "Reward functions by name, or a list named by function name; each a function, a built-in such as `'length:50'`, a reward model such as `'org/name'` (docs/reward-models.md), or `{ fn, weight, timeoutMs, remote, isolate, … }` (docs/rewards.md); `tsrl` also takes the path of a file whose default export is the reward",
     written: 'record | list',
     wanted: 'to be rewards by name, or a list of reward functions',
     mend: 'give at least one, as in { length: ({ completion }) => -completion.text.length }',

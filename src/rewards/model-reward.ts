@@ -112,7 +112,7 @@ function fromText(text: string): BatchReward {
 }
 
 function modelReward(given: ModelRewardGiven): BatchReward {
-  const settings = checked({ name: 'reward model', parameters }, given);
+  const settings = checked({ name: typeof given.model === 'string' ? given.model : 'rewards', parameters }, given);
   const behind: ModelReward = { settings, score: null };
   const reward = batch((samples) => {
     if (!behind.score) throw new Error(`The reward model ${settings.model} is not in memory; it scores only while a run goes on.`);
