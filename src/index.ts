@@ -16,7 +16,7 @@ export type { AdvantageOptions, Advantages } from './grpo/advantage.ts';
 export { grpoLoss } from './grpo/loss/index.ts';
 export type { LossBatch, LossOptions, LossResult, Normaliser } from './grpo/loss/index.ts';
 export { batch } from './rewards/reward.ts';
-export type { ModelRewardEntry, BatchFunction, BatchReward, RewardFunction, Rewards, RewardSample, RewardSettings } from './rewards/reward.ts';
+export type { BatchFunction, BatchReward, ModelRewardEntry, RewardFunction, Rewards, RewardSample, RewardSettings } from './rewards/reward.ts';
 export { rewards } from './rewards/builtin.ts';
 export { extractAnswer } from './rewards/answer-extraction.ts';
 export type { Extraction } from './rewards/answer-extraction.ts';

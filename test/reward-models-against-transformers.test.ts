@@ -223,6 +223,9 @@ test('what is wrong with weights leaves nothing behind, and names the weight', a
   };
   const before = liveTensors();
   await assert.rejects(async () => readClassifier(await opened({ intermediate_size: 25 })), /`bert\.encoder\.layer\.0\.intermediate\.dense\.weight` to have shape \[25, 16\]/);
+  const models = await openRewardModels(namedRewards({ whole: at('gemma'), damaged: `${folder}:logit=0` }), { conversational: false });
+  await assert.rejects(models.read(), /intermediate\.dense\.weight` to have shape/);
+  models.dispose();
   await assert.rejects(opened({ model_type: 'bart' }), /`config\.json: model_type` to be one of bert, roberta, llama/);
   await assert.rejects(opened({ position_embedding_type: 'relative_key' }), /position_embedding_type` to be "absolute"/);
   await assert.rejects(opened({ hidden_act: 'mish' }), /hidden_act` to be "gelu" or/);
