@@ -60,8 +60,8 @@ const escapePipes = (text: string): string => text.replaceAll('|', '\\|');
 function callbacksText(): string {
   return `## Callbacks
 
-A callback is an object with any of ${callbackNames.filter((name) => name !== 'onEvaluate').map(code).join(', ')}. The run waits for each. Every one
-gets \`{ step, totalSteps, runFolder, metrics, savedTo, stop(reason), save() }\`.`;
+A callback is an object with any of ${callbackNames.map(code).join(', ')}. The run waits for each. Every one
+gets \`{ step, totalSteps, runFolder, metrics, savedTo, stop(reason), save(), evaluate() }\`.`;
 }
 
 function notYetText(): string {

@@ -41,7 +41,7 @@ tsrl eval RECIPE.ts --model REF [--key value …]
 tsrl eval --compare FOLDER FOLDER
 
 Asks a model every question of a dataset, judges and scores what it answers, and prints shares, means and lengths.
-With the recipe of a run, questions are asked and scored as there; its sampling is not taken over.
+With the recipe of a run, its \`evalDataset\` (else \`dataset\`) is asked and scored as there; its sampling is not taken over.
 What is cut off goes on with the same command and \`--output-dir\`. docs/evaluation.md explains the figures.
 
 ${flagsHelp(own)}
@@ -102,7 +102,8 @@ async function optionsFrom(parsed: ParsedFlags, io: Io): Promise<{ options: Eval
 async function recipeOptions(path: string): Promise<Partial<EvaluationOptions>> {
   const recipe = (await loadRecipe(path)) as Record<string, unknown>;
   const shared = Object.fromEntries(fromRecipe.flatMap((name) => (recipe[name] === undefined ? [] : [[name, recipe[name]]])));
-  return { ...shared, ...(recipe['dataset'] === undefined ? {} : { dataset: recipe['dataset'] }) } as Partial<EvaluationOptions>;
+  const dataset = recipe['evalDataset'] ?? recipe['dataset'];
+  return { ...shared, ...(dataset === undefined ? {} : { dataset }) } as Partial<EvaluationOptions>;
 }
 
 /** The first Ctrl-C (or SIGTERM) ends the evaluation between two tokens, the second at once. null when it was ended. */

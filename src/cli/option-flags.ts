@@ -74,7 +74,7 @@ export function overrideOptions(options: Partial<GrpoOptions>, assignments: read
 }
 
 function startOf(name: string, value: unknown): Record<string, unknown> {
-  if (name === 'dataset' && typeof value === 'string') return { path: value };
+  if ((name === 'dataset' || name === 'evalDataset') && typeof value === 'string') return { path: value };
   return isPlain(value) && !exclusiveForms.has(name) ? value : {};
 }
 

@@ -42,7 +42,7 @@ test('every default is written out, as docs/options.md has it', () => {
     samplerCorrection: null, iterations: 1, stepsPerIteration: null, maxRewardErrorRate: 0.1, rewardTimeoutMs: 60_000, rewardConcurrency: 16, onNonFinite: 'stop',
     optim: 'adamw', learningRate: 1e-6, adamBeta1: 0.9, adamBeta2: 0.999, adamEpsilon: 1e-8, momentum: null, weightDecay: 0, maxGradNorm: 1,
     lrSchedulerType: 'linear', warmupSteps: 0, warmupRatio: 0, lrMinRatio: 0, lrCycles: 1, lrPower: 1, lrDecayRatio: 0.1, gradientCheckpointing: 'auto',
-    lora: null, loggingSteps: 1, runName: null, saveSteps: null, saveTotalLimit: null, saveDtype: null, profile: false, overwrite: false, logCompletions: true,
+    lora: null, evalDataset: null, evalSteps: null, evalOnStart: false, numGenerationsEval: null, metricForBestModel: null, greaterIsBetter: true, loggingSteps: 1, runName: null, saveSteps: null, saveTotalLimit: null, saveDtype: null, profile: false, overwrite: false, logCompletions: true,
     numCompletionsToPrint: 0,
     rewards: [{ name: 'length', fn: length, weight: 1, timeoutMs: null }],
   });
@@ -109,7 +109,7 @@ test('an unknown key inside an option is refused', () => {
 
 describe('options of a later version', () => {
   const offValues: Record<string, unknown> = {
-    evalOnStart: false, rewardReplayFraction: 0.1, supervision: 'outcome',
+    rewardReplayFraction: 0.1, supervision: 'outcome',
     isolate: false,
     reportTo: [], resume: false,
   };

@@ -30,12 +30,15 @@ export function datasetFrom(folder: string, path: string): string {
  * Values of the wrong type pass through; validation comes later.
  */
 export function withPathsFrom<O extends Partial<GrpoOptions>>(folder: string, options: O): O {
-  const { model, dataset, outputDir, cacheDir } = options;
+  const { model, outputDir, cacheDir } = options;
   const paths: Partial<GrpoOptions> = {};
   if (typeof model === 'string') paths.model = modelFrom(folder, model);
-  if (typeof dataset === 'string') paths.dataset = datasetFrom(folder, dataset);
-  else if (typeof dataset === 'object' && dataset !== null && 'path' in dataset && typeof dataset.path === 'string') {
-    paths.dataset = { ...dataset, path: datasetFrom(folder, dataset.path) };
+  for (const name of ['dataset', 'evalDataset'] as const) {
+    const dataset = options[name];
+    if (typeof dataset === 'string') paths[name] = datasetFrom(folder, dataset);
+    else if (typeof dataset === 'object' && dataset !== null && 'path' in dataset && typeof dataset.path === 'string') {
+      paths[name] = { ...dataset, path: datasetFrom(folder, dataset.path) };
+    }
   }
   if (typeof outputDir === 'string') paths.outputDir = resolve(folder, outputDir);
   if (typeof cacheDir === 'string') paths.cacheDir = resolve(folder, cacheDir);

@@ -32,10 +32,12 @@ import type { MicroBatchLimit } from '../training/pack.ts';
 import { scheduleOf } from '../training/schedule.ts';
 import type { Schedule } from '../training/schedule.ts';
 import { elementCount } from '../weights/dtype.ts';
+import { evaluationPrompts } from './evaluation-prompts.ts';
 import { planText } from './memory-limit.ts';
 import type { ResolvedOptions } from './options.ts';
 import { promptLimit, surveyPrompts } from './prompts.ts';
 import type { PromptSettings, PromptSurvey } from './prompts.ts';
+import type { Prompt } from './types.ts';
 
 /** What is known and checked before the weights are read. */
 export interface Prepared {
@@ -55,6 +57,8 @@ export interface Prepared {
   prompts: PromptSettings;
   /** null for a dataset whose rows come one by one. */
   survey: PromptSurvey | null;
+  /** What the run is evaluated on; null without `evalDataset`. */
+  evaluation: Prompt[] | null;
 }
 
 /** What was chosen from the machine; recorded at start, so that a rerun does the same, and made smaller only when memory ends. */
@@ -94,6 +98,7 @@ export async function prepare(options: ResolvedOptions, onMessage: (line: string
     checkAdapter(own, config, options);
     const prompts: PromptSettings = { ...options, tokenizer, limit: promptLimit(options, config.contextLength) };
     const survey = dataset.kind === 'rows' ? await surveyPrompts(dataset.rows, prompts) : null;
+    const evaluation = await evaluationPrompts(options, prompts);
     const roundSize = options.promptsPerStep * options.stepsPerGeneration;
     const rounds =
       dataset.kind === 'rows'
@@ -106,7 +111,7 @@ export async function prepare(options: ResolvedOptions, onMessage: (line: string
     const iterationSteps = iterations === 1 ? Infinity : (stepsPerIteration ?? Math.floor(planned / iterations));
     const scheduled = Math.min(totalSteps, iterationSteps);
     const schedule = scheduleOf(options.lrSchedulerType, { ...options, warmupSteps: warmupSteps(options, scheduled), totalSteps: scheduled });
-    return { options, model, tokenizer, rounds, totalSteps, roundSize, iterationSteps, schedule, prompts, survey };
+    return { options, model, tokenizer, rounds, totalSteps, roundSize, iterationSteps, schedule, prompts, survey, evaluation };
   } catch (error) {
     if ('opened' in model) model.opened.checkpoint.close();
     throw error;
@@ -173,7 +178,9 @@ function savedShapes(model: Prepared['model'], lora: LoraSettings | null): (read
 /** Checks that the disk holds what the run will write: the final model, one more while it is replaced, and checkpoints. */
 export async function assertRoom(prepared: Prepared, folder: string): Promise<void> {
   const { options, totalSteps } = prepared;
-  const saves = options.saveSteps === null ? 0 : Math.min(Math.floor(totalSteps / options.saveSteps), (options.saveTotalLimit ?? Infinity) + 1);
+  const every = (steps: number | null) => (steps === null ? 0 : Math.floor(totalSteps / steps));
+  const best = options.metricForBestModel === null ? 0 : every(options.evalSteps);
+  const saves = Math.min(every(options.saveSteps) + best, (options.saveTotalLimit ?? Infinity) + 1 + Math.min(best, 1));
   await assertFreeDisk(folder, saveBytes(prepared) * (1 + Math.min(saves, 1_000)), `the final model and ${saves} checkpoints`);
 }
 
