@@ -36,7 +36,8 @@ export function optionsDocument(): string {
   return `${[introduction, ...groups, callbacksText(), notYetText()].join('\n\n')}\n`;
 }
 
-function tableText({ rows }: OptionTable): string {
+/** The options under one heading as a table of Markdown. */
+export function tableText({ rows }: OptionTable): string {
   const withArticles = rows.some(({ articles }) => articles !== null);
   const head = ['option', 'type', 'default', 'meaning', ...(withArticles ? ["articles' default"] : [])];
   const body = rows.map((row) => [

@@ -20,6 +20,8 @@ test('relative paths are read from the folder, names and absolute paths stay', (
   assert.equal(from({ dataset: 'posts.jsonl' }).dataset, '/recipes/one/posts.jsonl');
   assert.equal(from({ dataset: 'org/name' }).dataset, 'org/name');
   assert.deepEqual(from({ dataset: { path: './data', split: 'test' } }).dataset, { path: '/recipes/one/data', split: 'test' });
+  assert.equal(from({ evalDataset: 'held-out.jsonl' }).evalDataset, '/recipes/one/held-out.jsonl');
+  assert.deepEqual(from({ dataset: 'a.jsonl', evalDataset: { path: './data', split: 'test' } }), { dataset: '/recipes/one/a.jsonl', evalDataset: { path: '/recipes/one/data', split: 'test' } });
   assert.equal(from({ outputDir: 'runs/a' }).outputDir, '/recipes/one/runs/a');
   assert.equal(from({ cacheDir: '../cache' }).cacheDir, '/recipes/cache');
 });
