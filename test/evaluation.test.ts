@@ -13,10 +13,11 @@ import type { EvaluationOptions } from '../src/eval/evaluation-options.ts';
 import type { QuestionRecord } from '../src/eval/question-record.ts';
 import { passAtK } from '../src/eval/pass-at-k.ts';
 import { wilsonInterval } from '../src/eval/wilson.ts';
+import { grpo } from '../src/grpo/trainer.ts';
 import { loadModel } from '../src/language-model.ts';
 import { writeTinyModel } from '../scripts/tiny-model.ts';
 import { asked, slowEvaluation } from './programs/evaluation.ts';
-import { letters, meanOf, ownFolder } from './toy.ts';
+import { letters, meanOf, ownFolder, silent, toyOptions } from './toy.ts';
 
 const folder = ownFolder();
 const quiet = { stream: null };
@@ -101,11 +102,58 @@ test('killed in the middle, it goes on where it stands, and ends as if nothing h
   const rest = await evaluate(slowEvaluation(model, cut), quiet);
   assert.deepEqual([...new Set(asked)].sort((a, b) => a - b), whole.records.map(({ index }) => index).filter((index) => !kept.includes(index)));
   assert.deepEqual(rest.records, whole.records);
+  assert.ok(readFileSync(file, 'utf8').split('\n').every((line) => line.split('"index":').length <= 2), 'one record a line');
   assert.deepEqual({ ...rest.summary, folder: '' }, { ...whole.summary, folder: '' });
 
   asked.length = 0;
   assert.deepEqual((await evaluate(slowEvaluation(model, cut), quiet)).records, whole.records);
   assert.deepEqual(asked, []);
+});
+
+test('ended by a signal, it says why, and goes on with the same call', async () => {
+  const whole = await evaluate(slowEvaluation(model, join(folder, 'whole')), quiet);
+  const abort = new AbortController();
+  const ended = evaluate(slowEvaluation(model, join(folder, 'ended')), { signal: abort.signal, stream: { write: (line) => void (line.startsWith('2 of') && abort.abort(new Error('enough'))) } });
+  await assert.rejects(ended, /^Error: enough$/);
+  assert.equal(linesOf('ended').length, 2);
+  assert.deepEqual((await evaluate(slowEvaluation(model, join(folder, 'ended')), quiet)).records, whole.records);
+});
+
+test('Ctrl-C ends tsrl eval with 130, and the same command goes on', async () => {
+  writeFileSync(join(folder, 'slow.ts'), 'export default async () => { await new Promise((resolve) => setTimeout(resolve, 60)); return 1; };\n');
+  writeFileSync(join(folder, 'questions.jsonl'), questions.map((row) => `${JSON.stringify(row)}\n`).join(''));
+  const args = ['eval', '--model', './model', '--dataset', 'questions.jsonl', '--temperature', '0', '--max-completion-length', '4', '--reward', 'slow.ts', '--reward-concurrency', '1', '--threads', '1', '--output-dir', 'signalled'];
+  const program = `const { main } = await import(${JSON.stringify(new URL('../src/cli/main.ts', import.meta.url).href)}); process.exitCode = await main(${JSON.stringify(args)});`;
+  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', program], { cwd: folder });
+  let said = '';
+  child.stderr.on('data', (data: Buffer) => {
+    said += data.toString();
+    if (said.includes('2 of 6 questions')) child.kill('SIGINT');
+  });
+  assert.equal(await new Promise((resolve) => child.once('exit', resolve)), 130, said);
+  assert.match(said, /Interrupted; finished questions are kept/);
+  const kept = linesOf('signalled').length;
+  assert.ok(kept >= 2 && kept < 6, `${kept}`);
+  const { code, out, err } = await tsrl(...args);
+  assert.equal(code, 0, err);
+  assert.match(err, new RegExp(`${kept} of 6 questions are answered already`));
+  assert.match(out, /^\| rewards\/slow +\| +1 \|/m);
+});
+
+test('an adapter is evaluated as it is, and another one is another model', async () => {
+  const train = (name: string, seed: number) => grpo(toyOptions(model, join(folder, name), { maxSteps: 2, lora: { r: 4, targetModules: 'all-linear' }, learningRate: 0.3, seed }), silent).run();
+  const [first, second] = [(await train('adapter-1', 1)).model!, (await train('adapter-2', 2)).model!];
+  const evaluated = await evaluate(options('of-adapter', { model: first }), quiet);
+  const loaded = await loadModel(first, { dtype: 'float32' });
+  for (const { question, completions } of evaluated.records) {
+    assert.equal(completions[0]!.text, (await loaded.generate(question as string, { temperature: 0, maxNewTokens: 12 })).completions[0]!.text);
+  }
+  loaded.dispose();
+  assert.notDeepEqual(evaluated.records, (await evaluate(options('of-base'), quiet)).records);
+  const weightsOf = (name: string) => (JSON.parse(readFileSync(join(folder, name, 'evaluation.json'), 'utf8')) as { model: { weights: string } }).model.weights;
+  await evaluate(options('of-other-adapter', { model: second }), quiet);
+  assert.equal(new Set(['of-adapter', 'of-base', 'of-other-adapter'].map(weightsOf)).size, 3);
+  await assert.rejects(evaluate(options('of-adapter', { model: first, base: model, maxConcurrentRollouts: 1 }), quiet), /`model\.base` was nothing/);
 });
 
 test('other settings are refused with what differs, and leave what is there; overwrite begins anew', async () => {

@@ -24,8 +24,8 @@ import { configDocument, fileHashes } from '../run/config.ts';
 import type { ProgressStream } from '../run/progress.ts';
 import { native } from '../tensor/binding.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { EvaluationFolder, openEvaluation } from './evaluation-folder.ts';
-import type { EvaluationSettings } from './evaluation-folder.ts';
+import { openEvaluation } from './evaluation-folder.ts';
+import type { EvaluationFolder, EvaluationSettings } from './evaluation-folder.ts';
 import { greedyAndMany, resolveEvaluation } from './evaluation-options.ts';
 import type { EvaluationOptions, ResolvedEvaluation } from './evaluation-options.ts';
 import { questionRecord } from './question-record.ts';
@@ -140,8 +140,9 @@ async function answerRest(
     // Each question draws with numbers of its own, so that those that are left draw as they would have in one go.
     await rollout(model, open.map(({ prompt }) => prompt), { ...sampling, slots }, 0, { onGroup, signal: abort.signal, keyOf: ({ index }) => index });
   } finally {
-    signal?.removeEventListener('abort', forward);
+    // The last questions are scored after the last token.
     await Promise.all(finishing);
+    signal?.removeEventListener('abort', forward);
   }
   abort.signal.throwIfAborted();
 }
