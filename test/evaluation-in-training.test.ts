@@ -115,6 +115,22 @@ test('an evaluation before the first update is no checkpoint, however good', asy
   assert.ok(!('best' in stateOf('figures')));
 });
 
+test('an evaluation without the figure is not the best, and the console says so', async () => {
+  const { stream, text } = capture();
+  const summary = await grpo(options('missing', { maxSteps: 2, metricForBestModel: 'logged/correct' }), { stream }).run();
+  assert.equal(summary.best, null);
+  assert.match(text(), /Warning: this evaluation has no `logged\/correct` \(`metricForBestModel`\), so it is not the best; it has eval\/reward, /);
+  assert.equal(stateOf('missing').best, null);
+});
+
+test('prompts that are too long are left out of the evaluation too, and counted', async () => {
+  const { stream, text } = capture();
+  const long = [...heldOut, { prompt: 'x'.repeat(40) }];
+  await grpo(options('long', { maxSteps: 2, evalDataset: long, promptTooLong: 'skip', maxPromptLength: 20, logCompletions: true }), { stream }).run();
+  assert.match(text(), /1 prompts of `evalDataset` have more than 20 tokens and are left out/);
+  assert.equal(samplesOf('long', 2).length, 5 * 8);
+});
+
 test('a callback may ask for an evaluation', async () => {
   await grpo(options('asked', { maxSteps: 3, evalSteps: null, callbacks: [{ onStepBegin: (event) => (event.step === 1 ? event.evaluate() : undefined) }] }), silent).run();
   assert.deepEqual(metricsOf('asked').filter((row) => 'eval/reward' in row).map(({ step }) => step), [2]);

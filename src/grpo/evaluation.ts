@@ -51,7 +51,7 @@ export async function evaluateRun(run: Run, prompts: readonly Prompt[], step: nu
   // A single completion has no spread to lack.
   const whole = { ...figures, ...(numGenerations > 1 ? { frac_reward_zero_std: flat! } : {}), runtime: (performance.now() - start) / 1000 };
   return {
-    metrics: Object.fromEntries(Object.entries(whole).map(([name, value]) => [evaluationMetric(name), value])),
+    metrics: Object.fromEntries(Object.entries(whole).map(([name, value]) => [`eval/${name}`, value])),
     samples: sampleRecords(step, groups, logged),
     failures,
     shrunk,
@@ -68,15 +68,15 @@ export interface BestCheckpoint {
 }
 
 /**
- * Whether an evaluation is better than all before it; equal is not. One without the figure is not better.
+ * Whether an evaluation is better than all before it; equal is not.
  *
- * @returns the new best, or null
+ * @returns the new best; null when it is not better, `'missing'` when it lacks the figure
  */
-export function betterThan(best: BestCheckpoint | null, step: number, metrics: Readonly<Record<string, number>>, { metricForBestModel, greaterIsBetter }: Pick<ResolvedOptions, 'metricForBestModel' | 'greaterIsBetter'>): BestCheckpoint | null {
+export function betterThan(best: BestCheckpoint | null, step: number, metrics: Readonly<Record<string, number>>, { metricForBestModel, greaterIsBetter }: Pick<ResolvedOptions, 'metricForBestModel' | 'greaterIsBetter'>): BestCheckpoint | null | 'missing' {
   if (metricForBestModel === null) return null;
   const metric = evaluationMetric(metricForBestModel);
   const value = metrics[metric];
-  if (value === undefined || !Number.isFinite(value)) return null;
+  if (value === undefined || !Number.isFinite(value)) return 'missing';
   const isBetter = best === null || (greaterIsBetter ? value > best.value : value < best.value);
   return isBetter ? { step, metric, value } : null;
 }

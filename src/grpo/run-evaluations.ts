@@ -60,7 +60,9 @@ export class RunEvaluations {
       for (const message of shrunk) say(`Warning: ${message}`);
       if (options.logCompletions) this.#samples.write(step, samples);
       // Before the first update there is no checkpoint that could be the best.
-      if (step > 0) this.#best = betterThan(this.#best, step, metrics, options) ?? this.#best;
+      const better = step > 0 ? betterThan(this.#best, step, metrics, options) : null;
+      if (better === 'missing') say(`Warning: this evaluation has no \`${options.metricForBestModel}\` (\`metricForBestModel\`), so it is not the best; it has ${Object.keys(metrics).join(', ')}`);
+      else this.#best = better ?? this.#best;
       say(lineOf(step, metrics, this.#best));
       return metrics;
     } catch (error) {

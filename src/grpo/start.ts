@@ -98,7 +98,7 @@ export async function prepare(options: ResolvedOptions, onMessage: (line: string
     checkAdapter(own, config, options);
     const prompts: PromptSettings = { ...options, tokenizer, limit: promptLimit(options, config.contextLength) };
     const survey = dataset.kind === 'rows' ? await surveyPrompts(dataset.rows, prompts) : null;
-    const evaluation = await evaluationPrompts(options, prompts);
+    const evaluation = await evaluationPrompts(options, prompts, onMessage);
     const roundSize = options.promptsPerStep * options.stepsPerGeneration;
     const rounds =
       dataset.kind === 'rows'

@@ -149,7 +149,7 @@ class Trainer implements GrpoTrainer {
     try {
       const run = await this.#begin();
       await this.#call('onTrainBegin', {});
-      if (this.#evaluations!.isDue(0)) await appendMetrics(this.#folder!.metricsFile, { step: 0, epoch: 0, ...(await this.#evaluate(0)) });
+      if (this.#evaluations!.isDue(0)) await this.#evaluateFirst();
       if (await this.#mayStep({})) {
         for await (const made of this.#untilAborted(run)) {
           const step = await this.#evaluated(made);
@@ -227,6 +227,12 @@ class Trainer implements GrpoTrainer {
       await appendMetrics(this.#folder!.metricsFile, step.metrics);
       throw error;
     }
+  }
+
+  /** Before the first update there is no line of metrics to join. */
+  async #evaluateFirst(): Promise<void> {
+    const metrics = await this.#evaluate(0);
+    if (Object.keys(metrics).length > 0) await appendMetrics(this.#folder!.metricsFile, { step: 0, epoch: 0, ...metrics });
   }
 
   async #evaluate(step: number): Promise<Record<string, number>> {
