@@ -20,6 +20,7 @@ export type { AnswerModes } from './eval/answer-modes.ts';
 export type { CompletionRecord, QuestionRecord } from './eval/question-record.ts';
 export type { Estimate, EvaluationSummary, LengthSummary, ModeSummary, RewardSummary } from './eval/summary.ts';
 export { compareEvaluations } from './eval/compare.ts';
+export type { Difference } from './eval/evaluation-folder.ts';
 export type { Comparison, PairedFigure, PairedQuestion, PairedVerdicts, QuestionFigures } from './eval/compare.ts';
 export { comparisonText, questionText, summaryText } from './eval/summary-text.ts';
 export { mcnemarExact } from './eval/mcnemar.ts';

@@ -221,6 +221,9 @@ test('two models are compared question by question', async () => {
   assert.equal(comparison.modes.even!.second, b.summary.modes.even!.accuracy.value);
   assert.ok(Math.abs(comparison.means.characters!.difference - (b.summary.characters.value - a.summary.characters.value)) < 1e-9);
   assert.deepEqual(comparison.rows.map(({ second }) => second.characters), b.records.map(({ completions }) => completions[0]!.characters));
+  assert.deepEqual(comparison.differences, []);
+  const sampled = await evaluate(options('compare-sampled', { ...judged, temperature: 0.7 }), quiet);
+  assert.deepEqual((await compareEvaluations(a.folder, sampled.folder)).differences, [{ path: 'sampling.temperature', first: 0, second: 0.7 }]);
   await assert.rejects(compareEvaluations(a.folder, folder), /to be the folder of an evaluation, got one without evaluation\.json/);
 });
 

@@ -1,7 +1,8 @@
 /** Two evaluations of the same questions, compared question by question. */
 import { InputError, expected, show } from '../errors.ts';
 import { mean } from '../grpo/statistics.ts';
-import { readEvaluation } from './evaluation-folder.ts';
+import { differences, readEvaluation } from './evaluation-folder.ts';
+import type { Difference, EvaluationSettings } from './evaluation-folder.ts';
 import { mcnemarExact } from './mcnemar.ts';
 import type { CompletionRecord, QuestionRecord } from './question-record.ts';
 import { bootstrapInterval, permutationTest } from './resampling.ts';
@@ -50,6 +51,8 @@ export interface QuestionFigures {
 export interface Comparison {
   first: { folder: string; model: string };
   second: { folder: string; model: string };
+  /** Besides the model: settings of sampling, judging and rewards that are not the same. */
+  differences: Difference[];
   questions: number;
   /** Mode → figures, of the modes that both have. */
   modes: Record<string, PairedVerdicts>;
@@ -72,11 +75,17 @@ export async function compareEvaluations(first: string, second: string, { seed =
   return {
     first: { folder: first, model: modelOf(a) },
     second: { folder: second, model: modelOf(b) },
+    differences: differences(besidesTheModel(a.settings), besidesTheModel(b.settings)),
     ...compareRecords(a.records, b.records, { seed }),
   };
 }
 
-function assertFinished(folder: string, settings: Readonly<Record<string, unknown>>, records: readonly QuestionRecord[]): void {
+/** Questions are compared one by one; what their fingerprint holds beside them is how a model reads them. */
+function besidesTheModel({ model: _model, questions: _questions, ...rest }: EvaluationSettings): EvaluationSettings {
+  return rest;
+}
+
+function assertFinished(folder: string, settings: EvaluationSettings, records: readonly QuestionRecord[]): void {
   const { count } = settings['questions'] as { count: number };
   if (records.length === count) return;
   throw new InputError(`Expected the evaluation in \`${folder}\` to be finished, got ${records.length} of ${count} questions; evaluate again with that \`outputDir\` to go on with it.`, { folder });

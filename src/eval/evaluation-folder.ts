@@ -93,18 +93,26 @@ export async function readEvaluation(path: string): Promise<{ settings: Evaluati
   return { settings, records: records.toSorted((a, b) => a.index - b.index) };
 }
 
-/** Where two settings differ: `path: before, now`. */
-export function differences(before: unknown, now: unknown, path = ''): string[] {
+/** A setting that is not the same in two evaluations. */
+export interface Difference {
+  /** As in `sampling.temperature`. */
+  path: string;
+  first: unknown;
+  second: unknown;
+}
+
+/** Where two settings differ. */
+export function differences(first: unknown, second: unknown, path = ''): Difference[] {
   const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
-  if (isRecord(before) && isRecord(now)) {
-    const keys = [...new Set([...Object.keys(before), ...Object.keys(now)])];
-    return keys.flatMap((key) => differences(before[key], now[key], path === '' ? key : `${path}.${key}`));
+  if (isRecord(first) && isRecord(second)) {
+    const keys = [...new Set([...Object.keys(first), ...Object.keys(second)])];
+    return keys.flatMap((key) => differences(first[key], second[key], path === '' ? key : `${path}.${key}`));
   }
-  return JSON.stringify(before) === JSON.stringify(now) ? [] : [`\`${path}\` was ${show(before)} and is ${show(now)}`];
+  return JSON.stringify(first) === JSON.stringify(second) ? [] : [{ path, first, second }];
 }
 
 function assertSame(path: string, before: EvaluationSettings, now: EvaluationSettings): void {
-  const changed = differences(before, now);
+  const changed = differences(before, now).map(({ path: setting, first, second }) => `\`${setting}\` was ${show(first)} and is ${show(second)}`);
   if (changed.length === 0) return;
   throw new InputError(
     `Expected \`outputDir\` to hold this evaluation, to go on with it, got ${path}, which holds another: ${changed.join('; ')}; choose another folder, set these as they were, or pass \`overwrite\`.`,

@@ -30,8 +30,9 @@ test('a summary: 7 of 30 with their interval, reward and lengths', () => {
 
 test('a comparison: lengths and verdicts side by side', () => {
   const [before, after] = [[question(0, 305, false), question(1, 1283, true)], [question(0, 109, true), question(1, 339, true)]];
-  const text = comparisonText({ first: { folder: 'a', model: 'base' }, second: { folder: 'b', model: 'tuned' }, ...compareRecords(before, after) }, 1);
+  const text = comparisonText({ first: { folder: 'a', model: 'base' }, second: { folder: 'b', model: 'tuned' }, differences: [{ path: 'sampling.temperature', first: 0, second: 0.7 }], ...compareRecords(before, after) }, 1);
   assert.match(text, /^first {3}base \(a\)$/m);
+  assert.match(text, /^Not only the models differ:\n {2}sampling\.temperature: 0 and 0\.7$/m);
   assert.match(text, /^\| boxed .*\| 50\.0% \| 100\.0% \| +\+50\.0% \|.*\| +0 : 1 \| 1\.0000 \|$/m);
   assert.match(text, /^\| characters .*\| +794 \| +224 \| +-570 \|/m);
   assert.match(text, /^\| +0 \| +305 \| +109 \| +-105 \| +-91 \| ✗ +\| ✓ +\|$/m);

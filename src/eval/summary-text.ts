@@ -1,4 +1,5 @@
 /** Summaries and comparisons as text for the terminal. */
+import { show } from '../errors.ts';
 import type { Comparison, PairedFigure, PairedQuestion } from './compare.ts';
 import type { QuestionRecord } from './question-record.ts';
 import type { Estimate, EvaluationSummary, ModeSummary } from './summary.ts';
@@ -49,7 +50,7 @@ function figuresTable({ reward, rewards, tokens, characters }: EvaluationSummary
 }
 
 /** What `tsrl eval --compare` prints. */
-export function comparisonText({ first, second, questions, modes, means, rows }: Comparison, shown: number): string {
+export function comparisonText({ first, second, differences, questions, modes, means, rows }: Comparison, shown: number): string {
   const verdicts = Object.entries(modes).map(([name, paired]) => {
     const disagreed = paired.onlyFirst === null ? '' : `${paired.onlyFirst} : ${paired.onlySecond}`;
     return [name, percent(paired.first), percent(paired.second), ...differenceCells(paired, percent), disagreed, pText(paired.p)];
@@ -57,6 +58,7 @@ export function comparisonText({ first, second, questions, modes, means, rows }:
   const others = Object.entries(means).map(([name, paired]) => [name, figure(paired.first), figure(paired.second), ...differenceCells(paired, figure), '', pText(paired.p)]);
   return [
     `first   ${first.model} (${first.folder})\nsecond  ${second.model} (${second.folder})\n${questions} questions`,
+    ...(differences.length > 0 ? [`Not only the models differ:\n${differences.map(({ path, first: a, second: b }) => `  ${path}: ${show(a)} and ${show(b)}`).join('\n')}`] : []),
     textTable(['figure', 'first', 'second', 'difference', '95%', 'only first : second', 'p'], [...verdicts, ...others]),
     ...(shown > 0 ? [sideBySide(rows, shown)] : []),
   ].join('\n\n');
