@@ -38,6 +38,7 @@ import type { Schedule } from '../training/schedule.ts';
 import { elementCount } from '../weights/dtype.ts';
 import { choosePlan } from './choose-plan.ts';
 import type { EstimatedPlan } from './choose-plan.ts';
+import { evaluationPrompts } from './evaluation-prompts.ts';
 import type { RunSizes } from './memory-estimate.ts';
 import { planText } from './memory-limit.ts';
 import { gigabytes } from './memory-size.ts';
@@ -46,6 +47,7 @@ import { promptLimit, surveyPrompts } from './prompts.ts';
 import type { PromptSettings, PromptSurvey } from './prompts.ts';
 import { checkOwnOptimizer, makeOptimizer, optimizerNotes } from './run-optimizer.ts';
 import { kernelOf, memoryLimit, runSizes } from './run-sizes.ts';
+import type { Prompt } from './types.ts';
 
 /** What dataset, tokenizer and options make of a run. */
 export interface Outline {
@@ -75,6 +77,8 @@ export interface Prepared extends Outline {
   pools: Pools;
   /** The plan that the run begins with, and the peak that is estimated for it. */
   planned: EstimatedPlan;
+  /** What the run is evaluated on; null without `evalDataset`. */
+  evaluation: Prompt[] | null;
 }
 
 /** What was chosen from the machine; recorded at start, so that a rerun does the same, and made smaller only when memory ends. */
@@ -115,8 +119,9 @@ export async function prepare(options: ResolvedOptions, onMessage: (line: string
     checkOwnOptimizer('loaded' in model ? model.loaded : model.opened, options);
     checkBase(model, options);
     const outline = await outlineRun(options, dataset, described(model, options));
+    const evaluation = await evaluationPrompts(options, outline.prompts, onMessage);
     const planned = choosePlan(outline.sizes, options, memoryLimit(options));
-    return { options, model, ...outline, planned, pools: await openPools(options.rewards) };
+    return { options, model, ...outline, evaluation, planned, pools: await openPools(options.rewards) };
   } catch (error) {
     if ('opened' in model) model.opened.checkpoint.close();
     throw error;
@@ -254,7 +259,9 @@ function savedShapes(model: Prepared['model'], lora: LoraSettings | null): (read
 /** Checks that the disk holds what the run will write: the final model, one more while it is replaced, and checkpoints. */
 export async function assertRoom(prepared: Prepared, folder: string): Promise<void> {
   const { options, totalSteps } = prepared;
-  const saves = options.saveSteps === null ? 0 : Math.min(Math.floor(totalSteps / options.saveSteps), (options.saveTotalLimit ?? Infinity) + 1);
+  const every = (steps: number | null) => (steps === null ? 0 : Math.floor(totalSteps / steps));
+  const best = options.metricForBestModel === null ? 0 : every(options.evalSteps);
+  const saves = Math.min(every(options.saveSteps) + best, (options.saveTotalLimit ?? Infinity) + 1 + Math.min(best, 1));
   await assertFreeDisk(folder, saveBytes(prepared) * (1 + Math.min(saves, 1_000)), `the final model and ${saves} checkpoints`);
 }
 
@@ -266,7 +273,7 @@ export function defaultFolder(recipePath: string | undefined, now: Date): string
   return join('runs', `${name}-${stamp}`);
 }
 
-/** Whether `model` is one that the caller brought, and not a reference. */
+/** Whether `model` is a loaded model; else it is a reference. */
 export function isLoaded(model: unknown): model is LoadedModel {
   if (typeof model !== 'object' || model === null) return false;
   if ('decoder' in model && 'tokenizer' in model) return true;
