@@ -221,6 +221,40 @@ struct Rotate : torch::autograd::Function<Rotate> {
   }
 };
 
+// ---- x/τ − log Σ exp(x/τ) of each row, in place
+
+// Exponentials that are added up in floats before their sum is added in double precision.
+constexpr int64_t kSummed = 4096;
+
+TSRL_VECTORISED float scale_row(float* x, int64_t n, float temperature) {
+  float top = x[0] / temperature;
+#pragma omp simd reduction(max : top)
+  for (int64_t i = 0; i < n; i++) {
+    x[i] /= temperature;
+    top = x[i] > top ? x[i] : top;
+  }
+  return top;
+}
+
+TSRL_VECTORISED float exponentials(const float* x, int64_t n, float top) {
+  float total = 0;
+#pragma omp simd reduction(+ : total)
+  for (int64_t i = 0; i < n; i++) total += exponential(x[i] - top);
+  return total;
+}
+
+TSRL_VECTORISED void subtract(float* x, int64_t n, float top, float log_total) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; i++) x[i] = x[i] - top - log_total;
+}
+
+void log_softmax_row(float* x, int64_t n, float temperature) {
+  const float top = scale_row(x, n, temperature);
+  double total = 0;
+  for (int64_t i = 0; i < n; i += kSummed) total += exponentials(x + i, std::min(kSummed, n - i), top);
+  subtract(x, n, top, static_cast<float>(std::log(total)));
+}
+
 // ---- −Σ p·log p of each row of log-probabilities
 
 TSRL_VECTORISED float entropy_row(const float* logs, int64_t n) {
@@ -254,6 +288,19 @@ Tensor rotate(const Tensor& x, const Tensor& cos, const Tensor& sin) {
   return Rotate::apply(x, cos.contiguous(), sin.contiguous());
 }
 
+// logits [n, V] become log-probabilities at a temperature; has no derivative
+Tensor& row_log_softmax(Tensor& logits, double temperature) {
+  require_floats({&logits});
+  require(logits.dim() == 2 && logits.is_contiguous() && logits.size(1) > 0, "logits [n, V] in one piece");
+  require(!(logits.requires_grad() && at::GradMode::is_enabled()), "logits without a graph");
+  const int64_t width = logits.size(1);
+  float* rows = logits.data_ptr<float>();
+  over_rows(logits.size(0), width, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; r++) log_softmax_row(rows + r * width, width, static_cast<float>(temperature));
+  });
+  return logits;
+}
+
 // logs [n, V] → [n]; has no derivative
 Tensor row_entropy(const Tensor& logs_) {
   require_floats({&logs_});
@@ -274,6 +321,8 @@ Tensor row_entropy(const Tensor& logs_) {
 TORCH_LIBRARY_FRAGMENT(tsrl, library) {
   library.def("rms_norm(Tensor x, Tensor weight, float epsilon) -> Tensor", &tsrl::rms_norm);
   library.def("gated(Tensor gate, Tensor up, bool gelu) -> Tensor", &tsrl::gated);
+  library.def("row_log_softmax_(Tensor(a!) logits, float temperature) -> Tensor(a!)");
+  library.impl("row_log_softmax_", c10::DispatchKey::CPU, &tsrl::row_log_softmax);
   library.def("row_entropy(Tensor logprobs) -> Tensor", &tsrl::row_entropy);
   library.def("rotate(Tensor x, Tensor cos, Tensor sin) -> Tensor", &tsrl::rotate);
 }

@@ -36,7 +36,8 @@ export function optionsDocument(): string {
   return `${[introduction, ...groups, callbacksText(), notYetText()].join('\n\n')}\n`;
 }
 
-function tableText({ rows }: OptionTable): string {
+/** The options under one heading as a table of Markdown. */
+export function tableText({ rows }: OptionTable): string {
   const withArticles = rows.some(({ articles }) => articles !== null);
   const head = ['option', 'type', 'default', 'meaning', ...(withArticles ? ["articles' default"] : [])];
   const body = rows.map((row) => [
@@ -60,8 +61,8 @@ const escapePipes = (text: string): string => text.replaceAll('|', '\\|');
 function callbacksText(): string {
   return `## Callbacks
 
-A callback is an object with any of ${callbackNames.filter((name) => name !== 'onEvaluate').map(code).join(', ')}. The run waits for each. Every one
-gets \`{ step, totalSteps, runFolder, metrics, savedTo, stop(reason), save() }\`.`;
+A callback is an object with any of ${callbackNames.map(code).join(', ')}. The run waits for each. Every one
+gets \`{ step, totalSteps, runFolder, metrics, savedTo, stop(reason), save(), evaluate() }\`.`;
 }
 
 function notYetText(): string {

@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { InputError, NotFoundError, expected } from './errors.ts';
 import { generate } from './generate/engine.ts';
+import { modelDefaults } from './generate/model-defaults.ts';
 import { StopStringFilter, cutAtStop } from './generate/stop.ts';
 import { openAdapter, readAdapter } from './model/adapter-files.ts';
 import { disposeDecoder } from './model/decoder.ts';
@@ -236,28 +237,25 @@ export class LanguageModel implements LoadedModel {
 
   /** Options given, then the model's own, then the defaults; what comes from the model is said. */
   #settings(options: GenerateOptions) {
-    const own = this.generationConfig ?? {};
+    const own = modelDefaults(this.generationConfig);
     const taken: string[] = [];
-    const pick = (name: keyof GenerateOptions, field: string, fallback: number): number => {
+    const pick = (name: keyof GenerateOptions & keyof typeof own, fallback: number): number => {
       const given = options[name];
       if (given !== undefined && given !== null) return checked(name, given);
-      const value = own[field];
-      if (typeof value !== 'number') return fallback;
-      taken.push(`${name} ${value}`);
-      return checked(name, value);
+      const byModel = own[name];
+      if (!byModel) return fallback;
+      taken.push(byModel.said);
+      return checked(name, byModel.value);
     };
-    // generation_config.json says do_sample: false where greedy decoding is meant.
-    const greedy = options.temperature === undefined && own.do_sample === false;
-    if (greedy) taken.push('temperature 0 (do_sample false)');
     const settings = {
-      temperature: greedy ? 0 : pick('temperature', 'temperature', 1),
-      topP: pick('topP', 'top_p', 1),
-      topK: pick('topK', 'top_k', 0),
-      minP: options.minP === null ? null : pick('minP', 'min_p', 0),
-      repetitionPenalty: pick('repetitionPenalty', 'repetition_penalty', 1),
-      maxNewTokens: pick('maxNewTokens', 'max_new_tokens', 256),
-      minNewTokens: pick('minNewTokens', 'min_new_tokens', 0),
-      count: pick('numReturnSequences', 'num_return_sequences', 1),
+      temperature: pick('temperature', 1),
+      topP: pick('topP', 1),
+      topK: pick('topK', 0),
+      minP: options.minP === null ? null : pick('minP', 0),
+      repetitionPenalty: pick('repetitionPenalty', 1),
+      maxNewTokens: pick('maxNewTokens', 256),
+      minNewTokens: pick('minNewTokens', 0),
+      count: pick('numReturnSequences', 1),
       seed: checked('seed', options.seed ?? 42),
       stopStrings: options.stopStrings ?? [],
     };

@@ -29,11 +29,12 @@ const rooms: Readonly<Record<string, Room>> = {
   rewards: { uses: ['model', 'weights', 'text', 'errors'], types: ['data'], files: { 'rewards/task': ['data'] } },
   run: { uses: ['errors'], types: ['data', 'text', 'grpo/types.ts'], files: { 'run/checkpoint': ['tensor', 'weights'] } },
   grpo: { uses: ['generate', 'training', 'rewards', 'run', 'data', 'model', 'weights', 'tensor', 'text', 'errors'] },
+  eval: { uses: ['grpo', 'generate', 'rewards', 'run', 'data', 'model', 'tensor', 'text', 'errors'] },
   push: { uses: ['grpo', 'run', 'weights', 'errors'] },
   'language-model': { uses: ['push', 'generate', 'training', 'model', 'weights', 'tensor', 'text', 'errors'] },
-  index: { uses: ['language-model', 'push', 'grpo', 'generate', 'training', 'rewards', 'run', 'data', 'model', 'weights', 'tensor', 'text', 'errors'] },
+  index: { uses: ['language-model', 'push', 'eval', 'grpo', 'generate', 'training', 'rewards', 'run', 'data', 'model', 'weights', 'tensor', 'text', 'errors'] },
   'reward-program': { uses: ['cli', 'rewards', 'errors'] },
-  cli: { uses: ['index', 'language-model', 'push', 'grpo', 'generate', 'training', 'rewards', 'run', 'data', 'model', 'weights', 'tensor', 'text', 'errors'] },
+  cli: { uses: ['index', 'language-model', 'push', 'eval', 'grpo', 'generate', 'training', 'rewards', 'run', 'data', 'model', 'weights', 'tensor', 'text', 'errors'] },
 };
 
 interface Import {
@@ -135,6 +136,7 @@ const wrong: [path: string, source: string, fault: RegExp][] = [
   ['rewards/score.ts', "import { rows } from '../data/row.ts';", /imports data\/row\.ts, against/],
   ['data/source.ts', "import { fetchFromHub } from '../weights/hub.ts';", /imports weights\/hub\.ts, against/],
   ['grpo/train.ts', "import { loadModel } from '../language-model.ts';", /imports language-model\.ts, against/],
+  ['grpo/trainer.ts', "import { summarise } from '../eval/summary.ts';", /imports eval\/summary\.ts, against/],
   ['errors.ts', "import { show } from './text/message.ts';", /imports text\/message\.ts, against/],
   ['model/load.ts', "import { x } from '../../scripts/place.js';", /outside src\//],
   ['sft/train.ts', "import { pack } from '../training/pack.ts';", /"sft" has no row/],

@@ -5,6 +5,7 @@ import { join, relative } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { dryRun } from '../src/grpo/dry-run.ts';
+import { evaluate } from '../src/eval/evaluate.ts';
 import { grpo } from '../src/grpo/trainer.ts';
 import { openClassifier, readClassifier } from '../src/model/sequence-classifier.ts';
 import { liveTensors } from '../src/tensor/scope.ts';
@@ -80,5 +81,19 @@ test('a rehearsal scores with a model, named by a path from the working director
   const report = await dryRun(toyOptions(model, join(folder, 'rehearsal'), { rewards: [path.startsWith('.') ? path : `./${path}`] }), { stream });
   const scores = await logitsOf(gemma, report.completions.map(({ text }) => report.prompt.text + text), false);
   report.completions.forEach(({ rewards }, i) => assert.ok(Math.abs(rewards.gemma! - scores[i]![0]!) < 1e-5));
+  assert.equal(liveTensors(), before);
+});
+
+test('an evaluation scores with a model, and frees it', async () => {
+  const model = await toyModel(folder);
+  const before = liveTensors();
+  const evaluated = (rewards: [string]) =>
+    evaluate({ model, dataset: conversations.slice(0, 3), answer: null, rewards, maxCompletionLength: 6, temperature: 1, threads: 1, outputDir: join(folder, 'evaluation'), overwrite: true }, silent);
+  const { records } = await evaluated([gemma]);
+  assert.equal(records.length, 3);
+  const got = records.flatMap(({ completions }) => completions.map(({ text, rewards }) => ({ text, value: rewards!['gemma'] })));
+  const scores = await logitsOf(gemma, got.map(({ text }, i) => `<bos><start>user\nsay ${i}<end>\n<start>assistant\n${text.trim()}<end>\n`), false);
+  got.forEach(({ value }, i) => assert.ok(Math.abs(value! - scores[i]![0]!) < 1e-5, `${value} is not ${scores[i]![0]}`));
+  await assert.rejects(evaluated([bert]), /choose one of the model's 3 logits/);
   assert.equal(liveTensors(), before);
 });

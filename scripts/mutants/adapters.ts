@@ -54,7 +54,7 @@ export const adapters: readonly Mutant[] = [
   {
     name: 'a quantised base is trained without an adapter',
     file: 'src/grpo/start.ts',
-    find: 'blockCount(model.decoder) > 0 : quantisation !== null',
+    find: 'blockCount(model.loaded.decoder) > 0 : quantisation !== null',
     replace: 'false : false',
     tests: ['test/quantised-base.test.ts'],
   },

@@ -2,6 +2,7 @@
 import { adapters } from './adapters.ts';
 import { data } from './data.ts';
 import { estimate } from './estimate.ts';
+import { evaluation } from './evaluation.ts';
 import { advantages, loss } from './loss.ts';
 import { math } from './math.ts';
 import type { Mutant } from './mutant.ts';
@@ -14,4 +15,4 @@ import { sampling } from './sampling.ts';
 import { optimisation, update } from './update.ts';
 
 /** Every fault. */
-export const mutants: readonly Mutant[] = [...advantages, ...loss, ...update, ...optimisation, ...optimizers, ...adapters, ...sampling, ...rewards, ...rewardRuntime, ...rewardModels, ...codeAndJudge, ...estimate, ...data, ...math];
+export const mutants: readonly Mutant[] = [...advantages, ...loss, ...update, ...optimisation, ...optimizers, ...adapters, ...sampling, ...rewards, ...rewardRuntime, ...rewardModels, ...codeAndJudge, ...estimate, ...data, ...math, ...evaluation];

@@ -84,8 +84,8 @@ export const optimizers: readonly Mutant[] = [
   {
     name: 'logits of 16 bits',
     file: 'src/model/token-logprobs.ts',
-    find: 'halves.has(head.dtype) ? wideLogits(hidden, head) : ops.linear(hidden, head)',
-    replace: 'ops.linear(hidden, head)',
+    find: 'head instanceof Tensor && halves.has(head.dtype) ? wideLogits(hidden, head) : linearBy(hidden, head)',
+    replace: 'linearBy(hidden, head)',
     tests: ['src/model/token-logprobs.test.ts'],
   },
   {

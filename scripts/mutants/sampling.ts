@@ -13,7 +13,7 @@ export const sampling: readonly Mutant[] = [
   {
     name: 'uniform number shared by the prompts of a round',
     file: 'src/generate/engine.ts',
-    find: 'prompt: request.index, sample',
+    find: 'prompt: request.key, sample',
     replace: 'prompt: 0, sample',
     tests: ['src/generate/engine.test.ts'],
   },

@@ -26,11 +26,11 @@ describe('help goes to standard output, with exit code 0', () => {
     for (const args of [['--help'], ['-h'], ['help']]) {
       const { code, out, err } = await tsrl(...args);
       assert.deepEqual([code, err], [0, '']);
-      for (const name of ['run', 'grpo', 'generate', 'pull', 'push', 'merge', 'init', 'doctor']) assert.match(out, new RegExp(`^ {2}${name} `, 'm'));
+      for (const name of ['run', 'grpo', 'generate', 'eval', 'pull', 'push', 'merge', 'init', 'doctor']) assert.match(out, new RegExp(`^ {2}${name} `, 'm'));
     }
   });
 
-  for (const name of ['run', 'grpo', 'generate', 'pull', 'push', 'merge', 'init', 'doctor']) {
+  for (const name of ['run', 'grpo', 'generate', 'eval', 'pull', 'push', 'merge', 'init', 'doctor']) {
     test(`of ${name}`, async () => {
       const { code, out, err } = await tsrl(name, '--help');
       assert.deepEqual([code, err], [0, '']);

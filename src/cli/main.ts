@@ -15,6 +15,7 @@ const commands: Readonly<Record<string, Command>> = {
   grpo: { summary: 'runs GRPO from flags: --model, --dataset, --reward', load: () => import('./grpo.ts') },
   estimate: { summary: 'says what a run will take in memory and time: tsrl estimate recipe.ts', load: () => import('./estimate.ts') },
   generate: { summary: 'completes a prompt: --model, --prompt', load: () => import('./generate.ts') },
+  eval: { summary: 'evaluates a model on a dataset, or compares two: --model, --dataset, --answer', load: () => import('./eval.ts') },
   pull: { summary: 'fetches a model and prints where it is', load: () => import('./pull.ts') },
   merge: { summary: 'puts an adapter into the weights of its base: tsrl merge ADAPTER FOLDER', load: () => import('./merge.ts') },
   push: { summary: 'sends a model or a run to the Hub: tsrl push FOLDER org/name', load: () => import('./push.ts') },

@@ -29,6 +29,7 @@ test('a nested key changes one key of an object, and starts one where there is n
   assert.deepEqual(override({ dataset: { path: '/d', split: 'train' } }, '--dataset.split', 'test'), { dataset: { path: '/d', split: 'test' } });
   assert.deepEqual(override({ dataset: '/d' }, '--dataset.split', 'test'), { dataset: { path: '/d', split: 'test' } });
   assert.deepEqual(override({}, '--dataset.split', 'test', '--dataset', './d'), { dataset: { path: '/here/d', split: 'test' } });
+  assert.deepEqual(override({ evalDataset: '/d' }, '--eval-dataset.split', 'test'), { evalDataset: { path: '/d', split: 'test' } });
   assert.deepEqual(override({ microBatch: { tokens: 9 } }, '--micro-batch.rows', '4'), { microBatch: { rows: 4 } });
   assert.deepEqual(override({}, '--chat-template-kwargs.enable_thinking', 'false'), { chatTemplateKwargs: { enable_thinking: false } });
 });

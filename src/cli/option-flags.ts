@@ -1,6 +1,7 @@
 /** The options of a run as flags, and what flags do to the options of a recipe. */
 import type { GrpoOptions } from '../grpo/option-schema.ts';
 import { notYetTable, optionTables } from '../grpo/option-table.ts';
+import type { OptionTable } from '../grpo/option-table.ts';
 import { withPathsFrom } from '../grpo/recipe.ts';
 import { flagsHelp, type Assignment, type Flag, type Flags } from './flags.ts';
 
@@ -14,9 +15,13 @@ const rewardFlag: Flag = {
 /** Options that only code can hold, and `rewards`, which is spelled `--reward`. */
 const notFlags = new Set(['rewards', 'callbacks', 'tokenizer']);
 
-/** Every option of a run as a flag, under the headings of the docs. */
-export function optionFlagGroups(): { title: string; flags: Flags }[] {
-  return optionTables().map(({ title, rows }, i) => ({
+/**
+ * Every option as a flag, under the headings of the docs.
+ *
+ * @param tables of options of another kind; left out, those of a run
+ */
+export function optionFlagGroups(tables: readonly OptionTable[] = optionTables()): { title: string; flags: Flags }[] {
+  return tables.map(({ title, rows }, i) => ({
     title,
     flags: Object.fromEntries([
       ...rows.filter(({ name }) => !notFlags.has(name)).map(({ name, kinds, type, meaning, default: byDefault }) => {
@@ -40,9 +45,9 @@ export function optionFlags(): Flags {
   return { ...present, ...Object.fromEntries(later) };
 }
 
-/** The help of all option flags, by heading. */
-export function optionHelp(): string {
-  return optionFlagGroups()
+/** The help of option flags, by heading. */
+export function optionHelp(groups = optionFlagGroups()): string {
+  return groups
     .map(({ title, flags }) => `${title}:\n${flagsHelp(flags)}`)
     .join('\n\n');
 }
@@ -69,7 +74,7 @@ export function overrideOptions(options: Partial<GrpoOptions>, assignments: read
 }
 
 function startOf(name: string, value: unknown): Record<string, unknown> {
-  if (name === 'dataset' && typeof value === 'string') return { path: value };
+  if ((name === 'dataset' || name === 'evalDataset') && typeof value === 'string') return { path: value };
   return isPlain(value) && !exclusiveForms.has(name) ? value : {};
 }
 

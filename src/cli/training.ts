@@ -37,10 +37,14 @@ export function checkOptions(options: Partial<GrpoOptions>, fromFlags: ReadonlyS
     resolveOptions(options as GrpoOptions);
     return options as GrpoOptions;
   } catch (error) {
-    const name = error instanceof InputError && typeof error.data.name === 'string' ? error.data.name.split(/[.[]/)[0]! : null;
-    if (name !== null && fromFlags.has(name)) throw new UsageError((error as InputError).message, { flag: kebab(name) }, { cause: error });
-    throw error;
+    throw asUsage(error, fromFlags);
   }
+}
+
+/** The error of an option as wrong usage, when the command line set the option; else as it is. */
+export function asUsage(error: unknown, fromFlags: ReadonlySet<string>): unknown {
+  const name = error instanceof InputError && typeof error.data.name === 'string' ? error.data.name.split(/[.[]/)[0]! : null;
+  return name !== null && fromFlags.has(name) ? new UsageError((error as InputError).message, { flag: kebab(name) }, { cause: error }) : error;
 }
 
 /** Starts a run, or its rehearsal, and prints its result. */

@@ -101,6 +101,13 @@ test('the same seed gives the same tokens, whatever the slots; another seed or s
   assert.equal(new Set(group!.map(String)).size, group!.length, 'completions of one prompt differ');
 });
 
+test('with keys of their own requests draw the same tokens in whatever company', async () => {
+  const keyed = requests.map((request, i) => ({ ...request, key: 70 + i }));
+  const all = tokens(await run({}, keyed));
+  assert.deepEqual(tokens(await run({}, [keyed[4]!, keyed[2]!])), [all[4], all[2]]);
+  assert.notDeepEqual(tokens(await run()), all);
+});
+
 test('every token of every completion of every prompt is drawn with a uniform number of its own', async () => {
   // All logits are 0: the token is the place of its uniform number among 37 equal shares.
   const flat = tinyDecoder({ std: 0 });

@@ -25,6 +25,8 @@ import type { StopRules } from './stop.ts';
 export interface GenerationRequest {
   ids: readonly number[];
   count: number;
+  /** Its place in the random key; its position among the requests where it is left out. */
+  key?: number;
 }
 
 /** How completions are drawn, and when they end. Lengths in tokens. */
@@ -78,6 +80,7 @@ interface LiveRow {
 
 interface WaitingRequest {
   index: number;
+  key: number;
   ids: readonly number[];
   limit: number;
   started: number;
@@ -126,8 +129,9 @@ class GenerationRun {
     const { decoder } = network;
     this.#network = network;
     this.#options = options;
-    this.#requests = requests.map(({ ids, count }, index) => ({
+    this.#requests = requests.map(({ ids, count, key }, index) => ({
       index,
+      key: key ?? index,
       ids,
       limit: Math.min(options.maxNewTokens, decoder.config.contextLength - ids.length),
       started: 0,
@@ -237,7 +241,7 @@ class GenerationRun {
     const draws = draw(
       logits,
       rows.map(({ request, sample, ids }) => ({
-        uniform: uniform({ seed, step, prompt: request.index, sample, token: ids.length }),
+        uniform: uniform({ seed, step, prompt: request.key, sample, token: ids.length }),
         seen: () => [...request.ids, ...ids],
         suppressed: ids.length < minNewTokens ? suppressed : [],
       })),

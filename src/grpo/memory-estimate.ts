@@ -76,8 +76,8 @@ const measured = {
 const NUMBER = 4;
 /** Tokens of a page of the cache, and of prompts that are prefilled together. */
 const [PAGE, PREFILL] = [64, 512];
-/** Blocks of logits that are there at once when a token is drawn, and in a part of the head. */
-const [DRAWN, HEAD] = [4, 2];
+/** Blocks of logits that are there at once when a token is drawn, and in a part of the head, with and without a soft cap. */
+const [DRAWN, CAPPED_HEAD, HEAD] = [4, 3, 1];
 /** Larger blocks go back to the system when they are freed (native/addon.cc). */
 const RETURNED = 64 * 2 ** 20;
 
@@ -148,7 +148,7 @@ function updateParts(run: RunSizes, { limit, checkpoint }: Plan, trained: Traine
   const [vocabulary, hidden] = [trained.vocabulary, trained.hidden].map((shapes) => NUMBER * count(shapes)) as [number, number];
   const { batch, batches } = largestMicroBatch(limit, step);
   const activations = NUMBER * keptNumbers({ config, lora, attention, checkpoint }, batch);
-  const head = HEAD * NUMBER * Math.min(headRowsOf(config), batch.prompts * batch.generations * batch.newTokens) * config.vocabSize;
+  const head = (config.logitCap === null ? HEAD : CAPPED_HEAD) * NUMBER * Math.min(headRowsOf(config), batch.prompts * batch.generations * batch.newTokens) * config.vocabSize;
   const headWeights = NUMBER * config.vocabSize * config.hiddenSize;
   const freed = keyValueCache + Math.max(0, decodingCopies - (headWeights >= RETURNED ? headWeights : 0));
   const holes = (gradients: number) => measured.holes * activations + measured.leftBySampling * Math.min(activations + head, Math.max(0, freed - gradients));

@@ -22,29 +22,36 @@ const namesElsewhere: Readonly<Record<string, string>> = {
   fp16: 'dtype',
 };
 
-/** The first issue as an error. Issues come in the order of the schema, unknown keys last. */
-export function optionError(issues: readonly Issue[], input: Readonly<Record<string, unknown>>): InputError {
+/** The options of a schema by name. */
+type Shape = Readonly<Record<string, z.ZodType>>;
+
+/**
+ * The first issue as an error. Issues come in the order of the schema, unknown keys last.
+ *
+ * @param shape the options of the schema that was not met; those of a run where it is left out
+ */
+export function optionError(issues: readonly Issue[], input: Readonly<Record<string, unknown>>, shape: Shape = optionSchema.shape): InputError {
   // A misspelt required option is also a missing one; the misspelling is the cause.
   const unknown = issues.find((issue) => issue.code === 'unrecognized_keys' && issue.path.length === 0);
-  return describe(unknown ?? issues[0]!, input);
+  return describe(unknown ?? issues[0]!, input, shape);
 }
 
-function describe(issue: Issue, input: Readonly<Record<string, unknown>>): InputError {
-  if (issue.code === 'unrecognized_keys') return unknownKey(issue.keys[0]!, issue.path, input);
+function describe(issue: Issue, input: Readonly<Record<string, unknown>>, shape: Shape): InputError {
+  if (issue.code === 'unrecognized_keys') return unknownKey(issue.keys[0]!, issue.path, input, shape);
   if (issue.code === 'invalid_union') {
     const inner = likelyBranch(issue.errors);
-    if (inner) return describe({ ...inner, path: [...issue.path, ...inner.path] } as Issue, input);
+    if (inner) return describe({ ...inner, path: [...issue.path, ...inner.path] } as Issue, input, shape);
   }
   const top = String(issue.path[0]);
   const got = at(input, issue.path);
   if (notYetNames.includes(top)) return notYetError(top, got);
   // `cuda:1` is a form of `cuda`.
-  if (valuesNotYet[top]?.includes(String(got).split(':')[0]!)) return valueNotYetError(top, got);
+  if (valuesNotYet[top]?.includes(String(got).split(':')[0]!)) return valueNotYetError(top, got, shape);
   const name = issue.path.map(String).join('.');
-  const info = infoOf(top);
+  const info = infoOf(top, shape);
   const nested = issue.path.length > 1;
   const wanted = (nested ? wantedByIssue(issue) : (wantedByRange(issue) ?? info.wanted)) ?? wantedByIssue(issue) ?? info.wanted;
-  return expected(name, wanted ?? 'to be valid', got, info.mend ?? mendByDefault(top));
+  return expected(name, wanted ?? 'to be valid', got, info.mend ?? mendByDefault(top, shape));
 }
 
 /** The branch of a union that the value was meant for: its problems lie inside the value, and they are fewest. */
@@ -61,43 +68,42 @@ function likelyBranch(branches: readonly (readonly Issue[])[]): Issue | null {
   return fewest?.[0] ?? null;
 }
 
-function unknownKey(key: string, path: readonly PropertyKey[], input: Readonly<Record<string, unknown>>): InputError {
+function unknownKey(key: string, path: readonly PropertyKey[], input: Readonly<Record<string, unknown>>, shape: Shape): InputError {
   const place = path.map(String).join('.');
   if (path.length > 0) {
-    const info = infoOf(String(path[0]));
+    const info = infoOf(String(path[0]), shape);
     return expected(place, info.wanted ?? 'to be valid', at(input, path), `\`${key}\` is not one of its keys`);
   }
-  const near = nearestOption(key);
+  const near = nearestOption(key, shape);
   const mend = near === null ? 'see docs/options.md for all options' : `did you mean \`${near}\`?`;
   const end = near === null ? '.' : '';
   return new InputError(`Expected an option that tsrl knows, got \`${key}\`; ${mend}${end}`, { name: key, nearest: near });
 }
 
 /** The option that was meant by an unknown name, or null. Snake case and names that TRL uses are understood. */
-export function nearestOption(written: string): string | null {
+export function nearestOption(written: string, shape: Shape = optionSchema.shape): string | null {
   const camel = written.replace(/[-_]+([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
-  const known = Object.keys(optionSchema.shape);
+  const known = Object.keys(shape);
   if (known.includes(camel)) return camel;
-  return namesElsewhere[camel] ?? nearestName(camel, known);
+  const elsewhere = namesElsewhere[camel];
+  return elsewhere && known.includes(elsewhere.split('`')[0]!) ? elsewhere : nearestName(camel, known);
 }
 
 function notYetError(name: string, got: unknown): InputError {
   return new InputError(`\`${name}\` is not part of this version yet; remove it (got ${show(got)}).`, { name, got });
 }
 
-function valueNotYetError(name: string, got: unknown): InputError {
-  return new InputError(`\`${name}\` ${show(got)} is not part of this version yet; ${mendByDefault(name)}.`, { name, got });
+function valueNotYetError(name: string, got: unknown, shape: Shape): InputError {
+  return new InputError(`\`${name}\` ${show(got)} is not part of this version yet; ${mendByDefault(name, shape)}.`, { name, got });
 }
 
-function infoOf(name: string): Partial<OptionInfo> {
-  const schema = (optionSchema.shape as Readonly<Record<string, z.ZodType>>)[name];
-  return (schema?.meta() ?? {}) as Partial<OptionInfo>;
+function infoOf(name: string, shape: Shape): Partial<OptionInfo> {
+  return (shape[name]?.meta() ?? {}) as Partial<OptionInfo>;
 }
 
-function mendByDefault(name: string): string {
-  const schema = (optionSchema.shape as Readonly<Record<string, z.ZodType>>)[name];
-  const parsed = schema?.safeParse(undefined);
-  return parsed?.success ? `correct it, or leave it out for the default (${infoOf(name).byDefault ?? show(parsed.data)})` : 'correct it';
+function mendByDefault(name: string, shape: Shape): string {
+  const parsed = shape[name]?.safeParse(undefined);
+  return parsed?.success ? `correct it, or leave it out for the default (${infoOf(name, shape).byDefault ?? show(parsed.data)})` : 'correct it';
 }
 
 function at(input: unknown, path: readonly PropertyKey[]): unknown {

@@ -36,7 +36,11 @@ const refused: Record<keyof typeof refusals, [bad: Record<string, unknown>, blam
   adaptiveBoundsInOrder: [{ adaptiveEntropy: { min: 2, max: 1 } }, 'adaptiveEntropy.min', { adaptiveEntropy: { min: 0, max: 1 } }],
   correctionBoundsInOrder: [{ samplerCorrection: { min: 4, max: 3 } }, 'samplerCorrection.min', { samplerCorrection: { min: 1, max: 3 } }],
   callbacksAreCallable: [{ callbacks: [{ onStepend: () => {} }] }, 'callbacks.0', { callbacks: [{ onStepEnd: () => {} }] }],
-  evaluationIsNotYet: [{ callbacks: [{ onEvaluate: () => {} }] }, 'callbacks', { callbacks: [{ onSave: () => {} }] }],
+  evaluationHasQuestions: [{ evalSteps: 5 }, 'evalDataset', { evalSteps: 5, evalDataset: './held-out.jsonl' }],
+  evaluationHasATime: [{ evalDataset: './held-out.jsonl' }, 'evalSteps', { evalDataset: './held-out.jsonl', evalOnStart: true }],
+  evaluationHasAnEnd: [{ evalDataset: endless(), evalSteps: 5 }, 'evalDataset', { evalDataset: [{ prompt: 'a' }], evalSteps: 5 }],
+  bestIsLookedFor: [{ evalDataset: './held-out.jsonl', evalOnStart: true, metricForBestModel: 'reward' }, 'evalSteps', { evalDataset: './held-out.jsonl', evalSteps: 5, metricForBestModel: 'eval_reward' }],
+  betterOfWhat: [{ greaterIsBetter: false }, 'metricForBestModel', { greaterIsBetter: true }],
 };
 
 describe('refused combinations', () => {
@@ -51,6 +55,11 @@ describe('refused combinations', () => {
     const blames = (bad: Record<string, unknown>, name: string) => assert.throws(() => resolve(bad), (error: Error & { data: { name: string } }) => error.data.name === name);
     blames({ stepsPerIteration: 5 }, 'iterations');
     blames({ model: {}, quantisation: 'q4_1' }, 'quantisation');
+    blames({ evalOnStart: true }, 'evalDataset');
+    blames({ numGenerationsEval: 2 }, 'evalDataset');
+    blames({ callbacks: [{ onEvaluate: () => {} }] }, 'evalDataset');
+    blames({ evalDataset: './held-out.jsonl', evalSteps: 5, metricForBestModel: 'rewards/lenght/mean' }, 'metricForBestModel');
+    blames({ evalDataset: './held-out.jsonl', evalSteps: 5, metricForBestModel: 'loss' }, 'metricForBestModel');
     blames({ rewardAggregation: 'normalizeThenSum', advantage: 'leaveOneOut' }, 'advantage');
     blames({ adaptiveEntropy: {}, entropyCoef: 2 }, 'entropyCoef');
     blames({ lrMinRatio: 0.1, lrSchedulerType: 'constant' }, 'lrSchedulerType');

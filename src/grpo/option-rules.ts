@@ -6,6 +6,7 @@ import type { OptimizerSettings } from '../training/optimizers/make-optimizer.ts
 import { schedules } from '../training/schedule.ts';
 import type { ScheduleSettings } from '../training/schedule.ts';
 import { nearestName } from '../text/nearest-name.ts';
+import { evaluationRefusals } from './evaluation-rules.ts';
 import { schemaDefault } from './option-schema.ts';
 import type { ValidOptions } from './option-schema.ts';
 import { callbackNames, isStreamed } from './option-types.ts';
@@ -63,8 +64,8 @@ export const refusals = {
       ? expected('maxSteps', 'to be set when `dataset` is an async iterable or streamed', null, 'its end is not known; say how many updates to make')
       : null,
 
-  keptCheckpointsAreMade: ({ saveTotalLimit, saveSteps }) =>
-    saveTotalLimit !== null && saveSteps === null
+  keptCheckpointsAreMade: ({ saveTotalLimit, saveSteps, metricForBestModel }) =>
+    saveTotalLimit !== null && saveSteps === null && metricForBestModel === null
       ? expected('saveSteps', 'to be set when `saveTotalLimit` is', null, 'set it, or remove `saveTotalLimit`')
       : null,
 
@@ -151,10 +152,7 @@ export const refusals = {
     return plain ? expected(`callbacks.${plain.i}.${plain.name}`, 'to be a function', plain.fn, 'pass a function') : null;
   },
 
-  evaluationIsNotYet: ({ callbacks }) =>
-    callbacks.some(({ onEvaluate }) => onEvaluate)
-      ? expected('callbacks', 'to leave out `onEvaluate`', 'onEvaluate', 'evaluation is not part of this version yet, so it would never be called; remove it')
-      : null,
+  ...evaluationRefusals,
 } satisfies Record<string, Refusal>;
 
 /** The combinations that are only said. */

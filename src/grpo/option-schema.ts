@@ -6,6 +6,7 @@ import { z } from 'zod';
 import type { DatasetInput } from '../data/source.ts';
 import type { Row } from '../data/row.ts';
 import type { Rewards } from '../rewards/reward.ts';
+import { evaluationFields } from './evaluation-fields.ts';
 import { optimiser } from './optimiser-options.ts';
 import { memorySize } from './memory-size.ts';
 import { functionOf, later, laterList, notNegative, objectOf, option, orAuto, positive, share, whole } from './option-fields.ts';
@@ -87,7 +88,7 @@ const work = {
     meaning: 'Attention by plain operations (`eager`) or by the fused kernel of libtorch (`sdpa`)',
   }),
   callbacks: option(z.array(objectOf<Callback>()).default([]), {
-    meaning: 'Objects with any of `onTrainBegin`, `onStepBegin`, `onStepEnd`, `onLog`, `onSave`, `onTrainEnd`; awaited; may ask to stop or save',
+    meaning: 'Objects with any of `onTrainBegin`, `onStepBegin`, `onStepEnd`, `onLog`, `onEvaluate`, `onSave`, `onTrainEnd`; awaited; may ask to stop, save or evaluate',
     written: 'callback[]',
   }),
   cacheDir: option(z.string().min(1).nullable().default(null), {
@@ -255,11 +256,20 @@ const loss = {
   }),
 };
 
+const evaluation = {
+  evalDataset: option(work.dataset.nullable().default(null), {
+    meaning: 'Rows to evaluate on, given as `dataset` is',
+    written: 'text | rows | { path, split, columns, map, filter } | null',
+    wanted: 'to be rows, a path or { path, split, columns, map, filter }',
+  }),
+  ...evaluationFields,
+};
+
 const records = {
   loggingSteps: option(whole(1).default(1), { meaning: 'Console lines show means over this many updates; `metrics.jsonl` holds every update' }),
   runName: option(z.string().min(1).nullable().default(null), { meaning: 'Name of the run', byDefault: 'name of the run folder' }),
   saveSteps: option(whole(1).nullable().default(null), { meaning: 'Writes `checkpoints/step-N/` every so many updates' }),
-  saveTotalLimit: option(whole(1).nullable().default(null), { meaning: 'Keeps only this many checkpoints, the newest' }),
+  saveTotalLimit: option(whole(1).nullable().default(null), { meaning: 'Keeps only this many checkpoints, the newest, and the best beside them' }),
   saveDtype: option(z.enum(['float32', 'bfloat16', 'float16']).nullable().default(null), { meaning: 'Type of saved weights', byDefault: 'the training dtype' }),
   profile: option(z.boolean().default(false), { meaning: 'Writes `profile/`: time and memory of each phase, op by op, and a Chrome trace of the first updates; costs a few percent' }),
   overwrite: option(z.boolean().default(false), { meaning: 'Replaces the run that `outputDir` holds' }),
@@ -269,10 +279,6 @@ const records = {
 
 /** Options of docs/options.md that this version knows but does not implement, with the value that turns each off. */
 const notYet = {
-  evalDataset: later(null),
-  evalSteps: later(null),
-  evalOnStart: later(false),
-  numGenerationsEval: later(null),
   rewardReplayFraction: later(0.1),
   supervision: later('outcome'),
   reportTo: laterList(),
@@ -299,6 +305,7 @@ export const optionGroups: readonly OptionGroup[] = [
   { title: 'Sampling', options: sampling },
   { title: 'Loss and rewards', options: loss },
   { title: 'Optimiser', options: optimiser },
+  { title: 'Evaluation', options: evaluation },
   { title: 'Records', options: records },
 ];
 
@@ -306,7 +313,7 @@ export const optionGroups: readonly OptionGroup[] = [
 export const notYetNames: readonly string[] = Object.keys(notYet);
 
 /** The whole schema; unknown keys are refused. */
-export const optionSchema = z.strictObject({ ...work, ...size, ...sampling, ...loss, ...optimiser, ...records, ...notYet });
+export const optionSchema = z.strictObject({ ...work, ...size, ...sampling, ...loss, ...optimiser, ...evaluation, ...records, ...notYet });
 
 /** A name that the schema knows. */
 export type OptionName = keyof typeof optionSchema.shape;

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { show } from '../errors.ts';
 import { notYetNames, optionGroups, optionSchema } from './option-schema.ts';
+import type { OptionGroup } from './option-schema.ts';
 import type { OptionInfo } from './option-fields.ts';
 
 /** What can be written for an option: `json` stands for objects and lists, `code` for what only a recipe can hold. */
@@ -42,15 +43,19 @@ interface JsonSchema extends Partial<OptionInfo> {
   exclusiveMaximum?: number;
 }
 
-function jsonSchemas(): Readonly<Record<string, JsonSchema>> {
-  const whole = z.toJSONSchema(optionSchema, { io: 'input', unrepresentable: 'any' });
+function jsonSchemas(schema: z.ZodType): Readonly<Record<string, JsonSchema>> {
+  const whole = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
   return whole.properties as Record<string, JsonSchema>;
 }
 
-/** The options of this version under their headings. */
-export function optionTables(): OptionTable[] {
-  const schemas = jsonSchemas();
-  return optionGroups.map(({ title, options }) => ({
+/**
+ * The options of this version under their headings.
+ *
+ * @param groups of a schema of another kind; left out, those of a run
+ */
+export function optionTables(groups: readonly OptionGroup[] = optionGroups): OptionTable[] {
+  const schemas = jsonSchemas(z.strictObject(Object.assign({}, ...groups.map(({ options }) => options)) as Record<string, z.ZodType>));
+  return groups.map(({ title, options }) => ({
     title,
     rows: Object.keys(options).map((name) => toRow(name, schemas[name]!)),
   }));
@@ -58,7 +63,7 @@ export function optionTables(): OptionTable[] {
 
 /** The options that are known but belong to a later version, with their off values. */
 export function notYetTable(): { name: string; off: string; kinds: ReadonlySet<OptionKind> }[] {
-  const schemas = jsonSchemas();
+  const schemas = jsonSchemas(optionSchema);
   return notYetNames.map((name) => {
     const schema = schemas[name]!;
     return { name, off: schema.type === 'array' ? '[]' : literal(schema.const), kinds: kindsOf(schema) };

@@ -20,7 +20,7 @@ export interface CallbackEvent {
   totalSteps: number;
   /** Where the run writes. */
   runFolder: string;
-  /** Metrics of the latest update under the names of docs/metrics.md; for `onLog` their means since the last log. */
+  /** Metrics of the latest update under the names of docs/metrics.md; for `onLog` their means since the last log, for `onEvaluate` those of the evaluation. */
   metrics: Readonly<Record<string, number>>;
   /** Folder that was just written; only for `onSave`. */
   savedTo?: string;
@@ -28,6 +28,8 @@ export interface CallbackEvent {
   stop(reason: string): void;
   /** Writes a checkpoint after the current update. */
   save(): void;
+  /** Evaluates after the current update, or after the next one when this one is over; needs `evalDataset`. */
+  evaluate(): void;
 }
 
 /** One callback: any of the moments. The run waits for what it returns. */

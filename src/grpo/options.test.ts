@@ -42,7 +42,7 @@ test('every default is written out, as docs/options.md has it', () => {
     samplerCorrection: null, iterations: 1, stepsPerIteration: null, maxRewardErrorRate: 0.1, rewardTimeoutMs: 60_000, rewardConcurrency: 16, isolate: false, onNonFinite: 'stop',
     optim: 'adamw', masterRounding: 'nearest', lossScale: { initScale: 65_536, growthFactor: 2, backoffFactor: 0.5, growthInterval: 2_000 }, optimizerDevice: null, learningRate: 1e-6, adamBeta1: 0.9, adamBeta2: 0.999, adamEpsilon: 1e-8, momentum: null, weightDecay: 0, maxGradNorm: 1,
     lrSchedulerType: 'linear', warmupSteps: 0, warmupRatio: 0, lrMinRatio: 0, lrCycles: 1, lrPower: 1, lrDecayRatio: 0.1, quantisation: null, gradientCheckpointing: 'auto',
-    lora: null, loggingSteps: 1, runName: null, saveSteps: null, saveTotalLimit: null, saveDtype: null, profile: false, overwrite: false, logCompletions: true,
+    lora: null, evalDataset: null, evalSteps: null, evalOnStart: false, numGenerationsEval: null, metricForBestModel: null, greaterIsBetter: true, loggingSteps: 1, runName: null, saveSteps: null, saveTotalLimit: null, saveDtype: null, profile: false, overwrite: false, logCompletions: true,
     numCompletionsToPrint: 0,
     rewards: [{ name: 'length', fn: length, weight: 1, timeoutMs: null, retries: 0, backoffMs: 500 }],
   });
@@ -123,7 +123,7 @@ test('every form of a dataset comes through as it is', () => {
 
 describe('options of a later version', () => {
   const offValues: Record<string, unknown> = {
-    evalOnStart: false, rewardReplayFraction: 0.1, supervision: 'outcome',
+    rewardReplayFraction: 0.1, supervision: 'outcome',
     reportTo: [], resume: false,
   };
   for (const name of notYetNames) {

@@ -4,6 +4,7 @@ import { namedRewards } from '../rewards/named-rewards.ts';
 import type { RewardSpec } from '../rewards/reward.ts';
 import { optimizers } from '../training/optimizers/make-optimizer.ts';
 import type { NamedOptimizer, OptimizerName } from '../training/optimizers/make-optimizer.ts';
+import { assertBestMetric } from './evaluation-rules.ts';
 import { optionError } from './option-errors.ts';
 import { cautions, refusals } from './option-rules.ts';
 import type { Caution, Refusal } from './option-rules.ts';
@@ -38,7 +39,9 @@ export function resolveOptions(input: GrpoOptions): { options: ResolvedOptions; 
   const epsilon = rest.epsilon ?? byOthers.epsilon;
   const adamBeta2 = rest.adamBeta2 ?? byOthers.adamBeta2;
   const momentum = rest.momentum ?? byOthers.momentum;
-  return { options: { ...rest, epsilon, adamBeta2, momentum, rewards: namedRewards(rewards, rewardWeights ?? undefined, rest.isolate) }, warnings };
+  const named = namedRewards(rewards, rewardWeights ?? undefined, rest.isolate);
+  if (rest.metricForBestModel !== null) assertBestMetric(rest.metricForBestModel, named.map(({ name }) => name));
+  return { options: { ...rest, epsilon, adamBeta2, momentum, rewards: named }, warnings };
 }
 
 /** Defaults that depend on other options: the clip of `gmpo` is on the logarithm of the ratio, and optimizers have their own. */

@@ -28,6 +28,8 @@ test('relative paths are read from the folder, names and absolute paths stay', (
   assert.deepEqual(from({ dataset: { mixture: [part('a.csv'), part({ path: 'b.json' }), part(rows), part({ mixture: [part('./c')] })] } }).dataset, {
     mixture: [part('/recipes/one/a.csv'), part({ path: '/recipes/one/b.json' }), part(rows), part({ mixture: [part('/recipes/one/c')] })],
   });
+  assert.equal(from({ evalDataset: 'held-out.jsonl' }).evalDataset, '/recipes/one/held-out.jsonl');
+  assert.deepEqual(from({ dataset: 'a.jsonl', evalDataset: { path: './data', split: 'test' } }), { dataset: '/recipes/one/a.jsonl', evalDataset: { path: '/recipes/one/data', split: 'test' } });
   assert.equal(from({ outputDir: 'runs/a' }).outputDir, '/recipes/one/runs/a');
   assert.equal(from({ cacheDir: '../cache' }).cacheDir, '/recipes/cache');
 });

@@ -36,10 +36,13 @@ function datasetPaths(folder: string, dataset: unknown): unknown {
  * Values of the wrong type pass through; validation comes later.
  */
 export function withPathsFrom<O extends Partial<GrpoOptions>>(folder: string, options: O): O {
-  const { model, dataset, outputDir, cacheDir } = options;
+  const { model, outputDir, cacheDir } = options;
   const paths: Partial<GrpoOptions> = {};
   if (typeof model === 'string') paths.model = modelFrom(folder, model);
-  if (dataset !== undefined) paths.dataset = datasetPaths(folder, dataset) as NonNullable<typeof dataset>;
+  for (const name of ['dataset', 'evalDataset'] as const) {
+    const dataset = options[name];
+    if (dataset !== undefined && dataset !== null) paths[name] = datasetPaths(folder, dataset) as NonNullable<GrpoOptions['dataset']>;
+  }
   if (typeof outputDir === 'string') paths.outputDir = resolve(folder, outputDir);
   if (typeof cacheDir === 'string') paths.cacheDir = resolve(folder, cacheDir);
   return { ...options, ...paths };

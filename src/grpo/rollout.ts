@@ -32,6 +32,8 @@ export interface RolloutContext {
   onGroup?: (group: Group, place: number) => void;
   /** Aborts between two tokens. */
   signal?: AbortSignal;
+  /** The prompt's place in the random key; its position in the round where it is left out. */
+  keyOf?: (prompt: Prompt) => number;
 }
 
 /**
@@ -39,12 +41,12 @@ export interface RolloutContext {
  *
  * @param round number of the generation round, from 0; part of the random key
  */
-export async function rollout(policy: LoadedModel, prompts: readonly Prompt[], options: RolloutOptions, round: number, { onGroup, signal }: RolloutContext = {}): Promise<Group[]> {
+export async function rollout(policy: LoadedModel, prompts: readonly Prompt[], options: RolloutOptions, round: number, { onGroup, signal, keyOf }: RolloutContext = {}): Promise<Group[]> {
   const { tokenizer, decoder } = policy;
   const groups: Group[] = [];
   await generate(
     decoder,
-    prompts.map(({ ids }) => ({ ids, count: options.numGenerations })),
+    prompts.map((prompt) => ({ ids: prompt.ids, count: options.numGenerations, ...(keyOf ? { key: keyOf(prompt) } : {}) })),
     {
       temperature: options.temperature,
       topP: options.topP,

@@ -40,6 +40,7 @@ import type { Schedule } from '../training/schedule.ts';
 import { elementCount } from '../weights/dtype.ts';
 import { choosePlan } from './choose-plan.ts';
 import type { EstimatedPlan } from './choose-plan.ts';
+import { evaluationPrompts } from './evaluation-prompts.ts';
 import type { PolicySizes } from './memory-estimate.ts';
 import { planText } from './memory-limit.ts';
 import { gigabytes } from './memory-size.ts';
@@ -48,6 +49,7 @@ import { promptLimit, surveyPrompts } from './prompts.ts';
 import type { PromptSettings, PromptSurvey } from './prompts.ts';
 import { checkOwnOptimizer, makeOptimizer, optimizerNotes } from './run-optimizer.ts';
 import { kernelOf, memoryLimit, runSizes } from './run-sizes.ts';
+import type { Prompt } from './types.ts';
 
 /** What dataset, tokenizer and options make of a run. */
 export interface Outline {
@@ -79,6 +81,8 @@ export interface Prepared extends Outline {
   rewardModels: RewardModels;
   /** The plan that the run begins with, and the peak that is estimated for it. */
   planned: EstimatedPlan;
+  /** What the run is evaluated on; null without `evalDataset`. */
+  evaluation: Prompt[] | null;
 }
 
 /** What was chosen from the machine; recorded at start, so that a rerun does the same, and made smaller only when memory ends. */
@@ -119,10 +123,12 @@ export async function prepare(options: ResolvedOptions, onMessage: (line: string
     checkOwnOptimizer('loaded' in model ? model.loaded : model.opened, options);
     checkBase(model, options);
     const outline = await outlineRun(options, dataset, described(model, options));
-    const rewardModels = await openRewardModels(options.rewards, { ...options, conversational: isConversational(outline), onMessage });
+    const evaluation = await evaluationPrompts(options, outline.prompts, onMessage);
+    const conversational = isConversational(outline, evaluation);
+    const rewardModels = await openRewardModels(options.rewards, { ...options, conversational, onMessage });
     try {
       const planned = choosePlan({ ...outline.sizes, rewardModels: rewardModels.bytes }, options, memoryLimit(options));
-      return { options, model, ...outline, planned, rewardModels, pools: await openPools(options.rewards) };
+      return { options, model, ...outline, evaluation, planned, rewardModels, pools: await openPools(options.rewards) };
     } catch (error) {
       rewardModels.dispose();
       throw error;
@@ -178,7 +184,8 @@ export async function outlineRun(options: ResolvedOptions, dataset: Awaited<Retu
 }
 
 /** Whether prompts are lists of messages; null where that is not known before. */
-function isConversational({ survey }: Outline): boolean | null {
+function isConversational({ survey }: Outline, evaluation: readonly Prompt[] | null): boolean | null {
+  if (evaluation?.some(({ source }) => typeof source !== 'string')) return true;
   return survey && survey.plainStrings < survey.rows.length;
 }
 
@@ -273,7 +280,9 @@ function savedShapes(model: Prepared['model'], lora: LoraSettings | null): (read
 /** Checks that the disk holds what the run will write: the final model, one more while it is replaced, and checkpoints. */
 export async function assertRoom(prepared: Prepared, folder: string): Promise<void> {
   const { options, totalSteps } = prepared;
-  const saves = options.saveSteps === null ? 0 : Math.min(Math.floor(totalSteps / options.saveSteps), (options.saveTotalLimit ?? Infinity) + 1);
+  const every = (steps: number | null) => (steps === null ? 0 : Math.floor(totalSteps / steps));
+  const best = options.metricForBestModel === null ? 0 : every(options.evalSteps);
+  const saves = Math.min(every(options.saveSteps) + best, (options.saveTotalLimit ?? Infinity) + 1 + Math.min(best, 1));
   await assertFreeDisk(folder, saveBytes(prepared) * (1 + Math.min(saves, 1_000)), `the final model and ${saves} checkpoints`);
 }
 
@@ -285,7 +294,7 @@ export function defaultFolder(recipePath: string | undefined, now: Date): string
   return join('runs', `${name}-${stamp}`);
 }
 
-/** Whether `model` is one that the caller brought, and not a reference. */
+/** Whether `model` is a loaded model; else it is a reference. */
 export function isLoaded(model: unknown): model is LoadedModel {
   if (typeof model !== 'object' || model === null) return false;
   if ('decoder' in model && 'tokenizer' in model) return true;

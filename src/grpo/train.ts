@@ -118,6 +118,8 @@ export async function* train(run: Run, signal: AbortSignal, onPhase: PhaseListen
         if (reference && options.syncRefModel && step % options.refModelSyncSteps === 0) await mixDecoder(reference, decoder, options.refModelMixupAlpha);
         const metrics = record(step, rows.epoch, update, learningRate, tokens, figures, clock.lap(), countTokens(part.groups));
         yield { step, metrics, groups: part.groups, failures: failures.splice(0), logged: logged.slice(part.start, part.end), failed: failed.slice(part.start, part.end), finite: update.finite, shrunk };
+        // What the run did with the step, as evaluating and saving, is no time of the next one.
+        clock.lap();
         figures = {};
         if (step >= run.totalSteps || signal.aborted) return;
       }

@@ -30,6 +30,8 @@ import { assertRoom, defaultFolder, dropPrepared, freeRun, prepare, start } from
 import type { Prepared, Run } from './start.ts';
 import { train } from './train.ts';
 import type { LoopStep } from './train.ts';
+import { RunEvaluations } from './run-evaluations.ts';
+import type { BestCheckpoint } from './evaluation.ts';
 import type { StepRecord } from './types.ts';
 import { watchRun } from './watch-run.ts';
 import type { RunWatch } from './watch-run.ts';
@@ -54,6 +56,8 @@ export interface RunSummary {
   model: string | null;
   /** Mean reward of each update that has one. */
   rewards: number[];
+  /** The checkpoint with the best evaluation, by `metricForBestModel`, and its folder; null without one. */
+  best: (BestCheckpoint & { folder: string }) | null;
 }
 
 /** A run: iterate over it for a record of each optimizer update, or `run()` it to the end. */
@@ -95,6 +99,7 @@ class Trainer implements GrpoTrainer {
   #progress: Progress | null = null;
   readonly #memory = new MemoryWatch();
   #samples: SampleWriter | null = null;
+  #evaluations: RunEvaluations | null = null;
   #profile: { ops: OpProfiler; record: Profile } | null = null;
   #warned: WarningState = noWarnings;
   #sinceLog: Record<string, number>[] = [];
@@ -111,7 +116,7 @@ class Trainer implements GrpoTrainer {
     this.#context = context;
     const folder = this.options.outputDir ?? defaultFolder(context.recipePath, new Date());
     this.runFolder = resolve(folder);
-    this.#summary = { runFolder: this.runFolder, status: 'running', steps: 0, model: null, rewards: [] };
+    this.#summary = { runFolder: this.runFolder, status: 'running', steps: 0, model: null, rewards: [], best: null };
   }
 
   stop(reason: string): void {
@@ -148,8 +153,10 @@ class Trainer implements GrpoTrainer {
     try {
       const run = await this.#begin();
       await this.#call('onTrainBegin', {});
+      if (this.#evaluations!.isDue(0)) await this.#evaluateFirst();
       if (await this.#mayStep({})) {
-        for await (const step of this.#untilAborted(run)) {
+        for await (const made of this.#untilAborted(run)) {
+          const step = await this.#evaluated(made);
           await this.#afterStep(step);
           yield { step: step.step, metrics: step.metrics, groups: step.groups };
           if (step.step >= run.totalSteps || !(await this.#mayStep(step.metrics))) break;
@@ -188,6 +195,8 @@ class Trainer implements GrpoTrainer {
     this.#run = run;
     this.#watch = watchRun(run, this.#folder.watched, (fault) => this.#progress?.say(`Warning: ${fault}`));
     this.#samples = new SampleWriter(this.#folder.samplesFolder);
+    const notice = (line: string) => this.#progress?.say(line);
+    this.#evaluations = new RunEvaluations(run, { samplesFolder: this.#folder.evaluationSamplesFolder, signal: this.#abort.signal, say: notice });
     const totalSteps = Number.isFinite(run.totalSteps) ? run.totalSteps : null;
     if (stream) this.#progress = new Progress({ totalSteps, loggingSteps: this.options.loggingSteps, stream });
     if (run.reference) say('With β above 0 the loss starts near 0 and grows with the KL to the reference. That is healthy: watch the reward.');
@@ -214,23 +223,51 @@ class Trainer implements GrpoTrainer {
     }
   }
 
+  /** The step with the figures of the evaluation that is due after it. When that fails, the step's own are written first. */
+  async #evaluated(step: LoopStep): Promise<LoopStep> {
+    this.#summary.steps = step.step;
+    if (!this.#evaluations!.isDue(step.step)) return step;
+    try {
+      return { ...step, metrics: { ...step.metrics, ...(await this.#evaluate(step.step)) } };
+    } catch (error) {
+      await appendMetrics(this.#folder!.metricsFile, step.metrics);
+      throw error;
+    }
+  }
+
+  /** Before the first update there is no line of metrics to join. */
+  async #evaluateFirst(): Promise<void> {
+    const metrics = await this.#evaluate(0);
+    if (Object.keys(metrics).length > 0) await appendMetrics(this.#folder!.metricsFile, { step: 0, epoch: 0, ...metrics });
+  }
+
+  async #evaluate(step: number): Promise<Record<string, number>> {
+    const metrics = await this.#evaluations!.evaluate(step);
+    if (Object.keys(metrics).length > 0) await this.#call('onEvaluate', metrics);
+    return metrics;
+  }
+
   /** Writes, shows and saves what one update left, in this order: facts on disk first. */
   async #afterStep(step: LoopStep): Promise<void> {
     const folder = this.#folder!;
     if (this.#memory.creeps(process.memoryUsage.rss())) native().trimMemory();
-    this.#summary.steps = step.step;
     this.#watch?.updated(step.step);
     if (step.metrics.reward !== undefined) this.#summary.rewards.push(step.metrics.reward);
     await appendMetrics(folder.metricsFile, step.metrics);
     if (this.options.logCompletions) this.#samples!.write(step.step, sampleRecords(step.step, step.groups, step));
-    await folder.writeState({ status: 'running', reason: null, step: step.step });
+    await this.#writeState('running', null);
     this.#show(step);
     await this.#judge(step);
     await this.#profile?.record.write();
     await this.#call('onStepEnd', step.metrics);
     await this.#log(step);
     const due = this.options.saveSteps !== null && step.step % this.options.saveSteps === 0;
-    if (due || this.#saveAsked) await this.#checkpoint(step.step);
+    if (due || this.#saveAsked || this.#evaluations!.best?.step === step.step) await this.#checkpoint(step.step);
+  }
+
+  async #writeState(status: RunStatus, reason: string | null): Promise<void> {
+    const { best, steps } = this.#summary;
+    await this.#folder?.writeState({ status, reason, step: steps, ...(this.options.metricForBestModel === null ? {} : { best: best && { step: best.step, metric: best.metric, value: best.value } }) });
   }
 
   #show(step: LoopStep): void {
@@ -275,9 +312,14 @@ class Trainer implements GrpoTrainer {
     this.#saveAsked = false;
     if (this.#savedStep === step) return;
     const { checkpointsFolder } = this.#folder!;
-    const savedTo = await saveCheckpoint(checkpointsFolder, step, (folder) => this.save(folder), { saveTotalLimit: this.options.saveTotalLimit });
+    const savedTo = await saveCheckpoint(checkpointsFolder, step, (folder) => this.save(folder), { saveTotalLimit: this.options.saveTotalLimit, best: this.#evaluations!.best?.step ?? null });
     this.#savedStep = step;
     this.#summary.model = savedTo;
+    const { best } = this.#evaluations!;
+    if (best?.step === step) {
+      this.#summary.best = { ...best, folder: savedTo };
+      await this.#writeState('running', null);
+    }
     await this.#call('onSave', {}, savedTo);
   }
 
@@ -287,6 +329,7 @@ class Trainer implements GrpoTrainer {
     try {
       this.#progress?.end();
       await this.#samples?.close();
+      await this.#evaluations?.close();
       if (!error) await this.#saveLast();
     } catch (late) {
       error ??= late;
@@ -295,7 +338,7 @@ class Trainer implements GrpoTrainer {
     const reason = error ? firstLine(error) : this.#stopReason;
     this.#summary.status = status;
     try {
-      await this.#folder?.writeState({ status, reason, step: this.#summary.steps });
+      await this.#writeState(status, reason);
     } finally {
       await this.#watch?.close();
       await this.#folder?.close();
@@ -350,6 +393,7 @@ class Trainer implements GrpoTrainer {
       ...(savedTo === undefined ? {} : { savedTo }),
       stop: (reason) => void (this.#stopReason ??= reason),
       save: () => void (this.#saveAsked = true),
+      evaluate: () => this.#evaluations!.ask(),
     };
     for (const callback of this.options.callbacks) await callback[name]?.(event);
   }

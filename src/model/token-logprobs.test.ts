@@ -26,7 +26,7 @@ function inputs() {
 function close(got: Tensor, wanted: Tensor, tolerance = 2e-6): void {
   const [a, b] = [Array.from(got.toArray(), Number), Array.from(wanted.toArray(), Number)];
   assert.equal(a.length, b.length);
-  a.forEach((value, i) => assert.ok(Math.abs(value - b[i]!) <= tolerance * Math.max(1, Math.abs(b[i]!)), `at ${i}: ${value} is not ${b[i]}`));
+  a.forEach((value, i) => assert.ok(value === b[i] || Math.abs(value - b[i]!) <= tolerance * Math.max(1, Math.abs(b[i]!)), `at ${i}: ${value} is not ${b[i]}`));
 }
 
 test('by hand: logits 0 and log 3 at temperature 1 and 2', () => {
@@ -129,6 +129,19 @@ for (const dtype of ['bfloat16', 'float16'] as const) {
     disposeDecoder(twin);
   });
 }
+
+test('log-softmax in place is its plain twin in float64, and keeps what is ruled out', () => {
+  scope(() => {
+    for (const [temperature, size] of [[1, 3], [0.7, 40], [1.3, 3]] as const) {
+      const logits = tensor(normals(5 * 9001, size, 1, 0), [5, 9001]);
+      const wanted = temperedLogprobs(ops.to(logits, 'float64'), temperature);
+      const got = ops.rowLogSoftmax_(logits, temperature);
+      assert.equal(got.toArray()[0], logits.toArray()[0]);
+      close(got, wanted);
+    }
+    close(ops.rowLogSoftmax_(tensor([5, -Infinity, 5], [1, 3]), 1), tensor([Math.log(0.5), -Infinity, Math.log(0.5)], [1, 3]));
+  });
+});
 
 test('the fused entropy is its plain twin in float64, for a vocabulary that no vector divides and for what is ruled out', () => {
   scope(() => {

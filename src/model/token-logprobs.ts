@@ -68,7 +68,7 @@ export async function tokenLogprobs(
   const total = hidden.size(0);
   const result = keep({ logprobs: ops.zeros([total]), entropy: ops.zeros([total]) });
   await inChunks(total, chunk, Object.values(result), (cut) => {
-    const all = temperedLogprobs(headLogits(decoder, cut(hidden)), temperature); // [n, V]
+    const { all } = headLogprobs(decoder, cut(hidden), temperature);
     const picked = ops.gather(all, 1, ops.unsqueeze(cut(targets), 1));
     ops.copy_(cut(result.logprobs), ops.squeeze(picked, 1));
     ops.copy_(cut(result.entropy), entropyOf(all));
@@ -214,7 +214,8 @@ interface HeadValues {
 
 function headLogprobs(decoder: Decoder, rows: Tensor, temperature: number): HeadValues {
   const logits = headLogits(decoder, rows);
-  return { logits: decoder.config.logitCap === null ? null : logits, all: temperedLogprobs(logits, temperature) };
+  if (decoder.config.logitCap !== null) return { logits, all: temperedLogprobs(logits, temperature) };
+  return { logits: null, all: ops.isFused(logits) ? ops.rowLogSoftmax_(logits, temperature) : temperedLogprobs(logits, temperature) };
 }
 
 /**

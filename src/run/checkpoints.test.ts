@@ -46,6 +46,15 @@ test('the limit removes the oldest, after the new one is whole', async () => {
   assert.deepEqual(await listCheckpoints(folder), [3, 4]);
 });
 
+test('the best stays beside those that the limit counts', async () => {
+  for (const step of [1, 2, 3]) await saveCheckpoint(folder, step, content('x'), { saveTotalLimit: 2, best: 1 });
+  assert.deepEqual(await listCheckpoints(folder), [1, 2, 3]);
+  await saveCheckpoint(folder, 4, content('x'), { saveTotalLimit: 2, best: 1 });
+  assert.deepEqual(await listCheckpoints(folder), [1, 3, 4]);
+  await saveCheckpoint(folder, 5, content('x'), { saveTotalLimit: 2, best: 5 });
+  assert.deepEqual(await listCheckpoints(folder), [4, 5]);
+});
+
 test('a limit of 1 keeps the one just written, also below an older step', async () => {
   await saveCheckpoint(folder, 9, content('x'));
   await saveCheckpoint(folder, 2, content('x'), { saveTotalLimit: 1 });

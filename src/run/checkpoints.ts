@@ -23,13 +23,14 @@ export async function listCheckpoints(folder: string): Promise<number[]> {
  * @param step optimizer updates done
  * @param write fills the folder it is given
  * @param options.saveTotalLimit keep at most so many, the newest; null keeps all
+ * @param options.best the step of a checkpoint that stays whatever the limit, beside those it counts
  * @returns where the checkpoint stands
  */
 export async function saveCheckpoint(
   folder: string,
   step: number,
   write: (folder: string) => Promise<void>,
-  { saveTotalLimit = null }: { saveTotalLimit?: number | null } = {},
+  { saveTotalLimit = null, best = null }: { saveTotalLimit?: number | null; best?: number | null } = {},
 ): Promise<string> {
   if (saveTotalLimit !== null && !(Number.isInteger(saveTotalLimit) && saveTotalLimit >= 1)) {
     throw expected('saveTotalLimit', 'to be a whole number of 1 or more, or null', saveTotalLimit, 'correct it');
@@ -47,7 +48,7 @@ export async function saveCheckpoint(
     throw error;
   }
   if (saveTotalLimit !== null) {
-    const older = (await listCheckpoints(folder)).filter((other) => other !== step);
+    const older = (await listCheckpoints(folder)).filter((other) => other !== step && other !== best);
     const surplus = Math.max(0, older.length - (saveTotalLimit - 1));
     for (const other of older.slice(0, surplus)) await rm(join(folder, checkpointName(other)), { recursive: true });
   }

@@ -19,6 +19,8 @@ export interface RunState {
   reason: string | null;
   /** Optimizer updates done. */
   step: number;
+  /** The checkpoint with the best evaluation; left out where none is looked for. */
+  best?: { step: number; metric: string; value: number } | null;
 }
 
 /** Everything a run writes at the top of its folder; what `overwrite` may remove, with the contents it knows below. */
@@ -47,6 +49,11 @@ export class RunFolder {
 
   get samplesFolder(): string {
     return join(this.path, 'samples');
+  }
+
+  /** Samples of evaluations, each step's in a file of its own. */
+  get evaluationSamplesFolder(): string {
+    return join(this.samplesFolder, 'eval');
   }
 
   get checkpointsFolder(): string {
@@ -84,8 +91,8 @@ export class RunFolder {
   }
 
   /** Replaces `state.json`. */
-  async writeState({ status, reason, step }: RunState): Promise<void> {
-    await writeState(this.path, { status, reason, step, startedAt: this.#startedAt, updatedAt: new Date().toISOString() });
+  async writeState({ status, reason, step, best }: RunState): Promise<void> {
+    await writeState(this.path, { status, reason, step, ...(best === undefined ? {} : { best }), startedAt: this.#startedAt, updatedAt: new Date().toISOString() });
   }
 
   /** Gives the folder back; the last thing a run does. */
@@ -147,6 +154,7 @@ async function removeRun(folder: string): Promise<void> {
   await rm(join(folder, 'config.json'), { force: true });
   await rm(join(folder, 'metrics.jsonl'), { force: true });
   await rm(join(folder, 'final'), { recursive: true, force: true });
+  await removeMatching(join(folder, 'samples', 'eval'), /^\.?step-\d{6,}\.jsonl(\.tmp)?$/);
   await removeMatching(join(folder, 'samples'), /^\.?step-\d{6,}\.jsonl(\.tmp)?$/);
   await removeMatching(join(folder, 'checkpoints'), /^\.?step-\d{6,}(\.tmp|\.old)?$/);
   await removeMatching(join(folder, 'profile'), /^(summary\.(md|json)|trace\.json)$/);

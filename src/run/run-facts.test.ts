@@ -23,6 +23,13 @@ test('of every path only the last part', async () => {
   assert.ok(!JSON.stringify({ base, run }).includes('someone'));
 });
 
+test('rewards of the evaluation before the first update and of the last one, where both are', async () => {
+  const rows = ['{"step":0,"eval/reward":0.5,"eval/rewards/a/mean":1,"eval/runtime":3}', '{"step":1,"reward":2}', '{"step":2,"reward":3,"eval/reward":0.75,"eval/rewards/a/mean":2}', '{"step":3,"reward":3}', ''].join('\n');
+  assert.deepEqual((await facts({}, rows)).facts.evaluation, [{ name: 'reward', before: 0.5, after: 0.75 }, { name: 'rewards/a/mean', before: 1, after: 2 }]);
+  assert.equal((await facts({}, rows, 1)).facts.evaluation, null);
+  assert.equal((await facts({}, rows.slice(rows.indexOf('\n') + 1))).facts.evaluation, null);
+});
+
 test('rows by any name', async () => {
   const data = async (dataset: unknown) => (await facts({ dataset })).facts.data;
   assert.equal(await data('/a/b/posts.csv'), 'Rows of `posts.csv`.');

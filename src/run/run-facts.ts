@@ -29,7 +29,7 @@ export async function readRun(folder: string, step: number | null, changedOption
     rewards: objects(config['rewards']).flatMap(({ name, weight }) => (typeof name === 'string' ? [{ name, weight: typeof weight === 'number' ? weight : 1 }] : [])),
     data: dataText(config['dataset']),
     metrics,
-    evaluation: null,
+    evaluation: beforeAndAfter(metrics),
   };
   return { base: typeof config['model'] === 'string' ? baseModel(config['model']) : null, facts };
 }
@@ -42,6 +42,15 @@ export async function readMetrics(file: string): Promise<Record<string, number |
   });
   const whole = text.slice(0, text.lastIndexOf('\n') + 1);
   return whole.split('\n').flatMap((line, i) => (line === '' ? [] : [parsed(line, `${file}, line ${i + 1}`) as Record<string, number | null>]));
+}
+
+/** The rewards of the evaluation before the first update and of the last one; null where the run was not evaluated at both. */
+function beforeAndAfter(metrics: readonly Readonly<Record<string, number | null>>[]): RunFacts['evaluation'] {
+  const evaluated = metrics.filter((row) => typeof row['eval/reward'] === 'number');
+  const [first, last] = [evaluated[0], evaluated.at(-1)];
+  if (first?.['step'] !== 0 || !last || last === first) return null;
+  const names = Object.keys(first).filter((name) => name === 'eval/reward' || /^eval\/rewards\/.*\/mean$/.test(name));
+  return names.flatMap((name) => (typeof first[name] === 'number' && typeof last[name] === 'number' ? [{ name: name.slice('eval/'.length), before: first[name], after: last[name] }] : []));
 }
 
 /** A model reference as a card shows it; null where none is written, as for a model given in a program. */

@@ -150,6 +150,8 @@ export const gated = op<(gate: Tensor, up: Tensor, gelu: boolean) => Tensor>('ts
 /** Pairs (x_i, x_{i + width/2}) of each head turned: x [N, heads, d], cos and sin [N, 1, width/2]. */
 export const rotate = op<(x: Tensor, cos: Tensor, sin: Tensor) => Tensor>('tsrl::rotate');
 
+/** Logits [n, V] become log-softmax(logits/τ), in place; without a derivative, for tensors that `isFused` takes. */
+export const rowLogSoftmax_ = op<(logits: Tensor, temperature: number) => Tensor>('tsrl::row_log_softmax_');
 /** −Σ p·log p of each row of log-probabilities [n, V] → [n]; without a derivative, for tensors that `isFused` takes. */
 export const rowEntropy = op<Unary>('tsrl::row_entropy');
 /**

@@ -40,7 +40,7 @@ function multiplyHigh(a: number, b: number): number {
 }
 
 /** What a random number is for; streams with different purposes never meet. */
-export const purpose = { sampling: 1, initialisation: 2 } as const;
+export const purpose = { sampling: 1, initialisation: 2, resampling: 3 } as const;
 
 /** Where a sampled token stands. */
 export interface DrawKey {
