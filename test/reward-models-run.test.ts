@@ -6,8 +6,11 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { dryRun } from '../src/grpo/dry-run.ts';
 import { evaluate } from '../src/eval/evaluate.ts';
+import { estimateRun } from '../src/grpo/estimate.ts';
 import { grpo } from '../src/grpo/trainer.ts';
 import { openClassifier, readClassifier } from '../src/model/sequence-classifier.ts';
+import { namedRewards } from '../src/rewards/named-rewards.ts';
+import { rewardModelBytes } from '../src/rewards/reward-models.ts';
 import { liveTensors } from '../src/tensor/scope.ts';
 import { capture, meanOf, ownFolder, rows, silent, toyModel, toyOptions } from './toy.ts';
 
@@ -81,6 +84,20 @@ test('a rehearsal scores with a model, named by a path from the working director
   const report = await dryRun(toyOptions(model, join(folder, 'rehearsal'), { rewards: [path.startsWith('.') ? path : `./${path}`] }), { stream });
   const scores = await logitsOf(gemma, report.completions.map(({ text }) => report.prompt.text + text), false);
   report.completions.forEach(({ rewards }, i) => assert.ok(Math.abs(rewards.gemma! - scores[i]![0]!) < 1e-5));
+  assert.equal(liveTensors(), before);
+});
+
+test('an estimate counts the networks, each once, and reads no weights', async () => {
+  const model = await toyModel(folder);
+  const before = liveTensors();
+  const roof = { gemmGflops: 100, memoryGbs: 10 };
+  const estimated = (rewards: Record<string, string>) =>
+    estimateRun(toyOptions(model, join(folder, 'estimate'), { rewards }), { measure: () => Promise.resolve(roof) });
+  const [without, counted] = [await estimated({ length: 'length:5' }), await estimated({ toxic: `${bert}:label=toxic`, insult: `${bert}:label=insult` })];
+  const bytes = await rewardModelBytes(namedRewards([`${bert}:label=toxic`]), {});
+  assert.ok(bytes > 0);
+  assert.deepEqual([without.memory.parts.rewardModels, counted.memory.parts.rewardModels], [0, bytes]);
+  assert.ok(Math.abs(counted.memory.peak - without.memory.peak - bytes) < 1);
   assert.equal(liveTensors(), before);
 });
 
