@@ -203,7 +203,7 @@ test('a reward that fails is an error and no 0; one that always does ends the ev
   };
   const { summary, records } = await evaluate(options('failing', { rewards: { failing } }), quiet);
   assert.deepEqual([summary.rewards.failing!.mean!.value, summary.rewards.failing!.scored, summary.rewards.failing!.errors], [1, 5, 1]);
-  assert.deepEqual([records[2]!.completions[0]!.reward, records[2]!.completions[0]!.failed], [null, ['failing']]);
+  assert.deepEqual([records[2]!.completions[0]!.reward, records[2]!.completions[0]!.failed], [null, { failing: 'error' }]);
   const always = (): number => {
     throw new Error('out of order');
   };
