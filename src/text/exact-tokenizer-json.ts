@@ -12,7 +12,7 @@
  *   and lacks U+0085; the library translates the pattern of a `Split` with Python's meaning.
  * - `BertNormalizer` sets ideographs apart in Python, but in the library only those of the first 65,536 code points, and the
  *   library makes a Σ that ends a word a ς, where Python makes every one a σ. (What is left: characters that came with
- *   Unicode 9 or later may be controls to one and not to the other.)
+ *   Unicode 9 or later may be controls, marks or accents to one and not to the other.)
  */
 type Json = Record<string, unknown>;
 
