@@ -59,7 +59,7 @@ export async function estimateRun(input: GrpoOptions, { completionTokens = null,
   const { options } = resolveOptions(input);
   const dataset = await openDataset(options, onMessage);
   const { model, attention, cacheDir } = options;
-  const described = isLoaded(model) ? modelInMemory(model) : { ...(await describeModel(model as string, { cacheDir, onMessage })), attention: kernelOf(attention) };
+  const described = isLoaded(model) ? modelInMemory(model) : { ...(await describeModel(model as string, { cacheDir, onMessage })), attention: kernelOf(attention), storage: null };
   const { sizes, survey, totalSteps } = await outlineRun(options, dataset, described);
   // Another machine may be meant: only its limit counts then.
   const limit = options.maxMemory === null ? machineMemory() : { bytes: bytesOf(options.maxMemory), source: '`maxMemory`' };
