@@ -26,6 +26,7 @@ const config = {
 } as unknown as DecoderConfig;
 const run: RunSizes = {
   config,
+  storage: { number: 4, block: null },
   lora: null,
   attention: 'sdpa',
   reference: 'none',

@@ -5,6 +5,7 @@ import { wantedTokens } from '../training/pack.ts';
 import { gigabytes } from './memory-size.ts';
 import { largestMicroBatch, memoryParts, peakBytes } from './memory-estimate.ts';
 import type { RunSizes } from './memory-estimate.ts';
+import { blockBytes } from './run-sizes.ts';
 import type { ResolvedOptions } from './options.ts';
 import type { Plan } from './start.ts';
 import { plainDecodingCost } from './time-estimate.ts';
@@ -113,12 +114,13 @@ function refusal(run: RunSizes, options: PlanOptions, { plan, peak }: EstimatedP
 }
 
 /** What could be changed, one thing at a time. */
-function changesOf({ lora, reference, optim, step }: RunSizes, { microBatch, gradientCheckpointing, maxConcurrentRollouts }: PlanOptions): Change[] {
+function changesOf({ lora, storage, reference, optim, step }: RunSizes, { microBatch, gradientCheckpointing, maxConcurrentRollouts }: PlanOptions): Change[] {
   const adapter = { r: 8, alpha: 8, dropout: 0, targetModules: 'all-linear', modulesToSave: [], useRslora: false, useDora: false, initLoraWeights: 'kaiming' as const };
   const shorter = Math.ceil(step.newTokens / 2);
   return [
     ...(reference === 'copy' ? [{ text: '`beta: 0`, which needs no second model,', run: { reference: 'none' as const } }] : []),
     ...(lora ? [] : [{ text: "`lora: { targetModules: 'all-linear' }`", run: { lora: adapter, reference: reference === 'copy' ? ('shared' as const) : reference } }]),
+    ...(lora && storage.block === null && storage.number === 4 ? [{ text: "`quantisation: 'q4_1'`", run: { storage: { ...storage, block: blockBytes.q4_1 } } }] : []),
     ...(optim === 'adamw' ? [{ text: "`optim: 'adamw_8bit'`", run: { optim: 'adamw_8bit' as const } }] : []),
     ...(gradientCheckpointing === false ? [{ text: "`gradientCheckpointing: 'auto'`", options: { gradientCheckpointing: 'auto' as const } }] : []),
     ...(microBatch === 'auto' ? [] : [{ text: "`microBatch: 'auto'`", options: { microBatch: 'auto' as const } }]),

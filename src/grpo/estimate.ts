@@ -60,7 +60,7 @@ export async function estimateRun(input: GrpoOptions, { completionTokens = null,
   const { options } = resolveOptions(input);
   const dataset = await openDataset(options, onMessage);
   const { model, attention, cacheDir } = options;
-  const described = isLoaded(model) ? modelInMemory(model) : { ...(await describeModel(model as string, { cacheDir, onMessage })), attention: kernelOf(attention) };
+  const described = isLoaded(model) ? modelInMemory(model) : { ...(await describeModel(model as string, { cacheDir, onMessage })), attention: kernelOf(attention), storage: null };
   const { sizes: policy, survey, totalSteps } = await outlineRun(options, dataset, described);
   const sizes = { ...policy, rewardModels: await rewardModelBytes(options.rewards, { cacheDir, onMessage }) };
   // Another machine may be meant: only its limit counts then.

@@ -22,6 +22,7 @@ const config = {
 } as unknown as DecoderConfig;
 const run: RunSizes = {
   config,
+  storage: { number: 4, block: null },
   lora: null,
   attention: 'sdpa',
   reference: 'none',
@@ -88,6 +89,22 @@ test('an adapter: 204 weights in both, B of q beside those of k and v, and no co
   assert.deepEqual([parts.weights, parts.adapters, parts.reference, parts.optimizer, parts.update.gradients], [4 * 944, 4 * 204, 0, 8 * 204, 4 * 204]);
   assert.equal(parts.rollout.decodingCopies, 4 * (904 + 2 * (54 + 3 * 24 + 24)));
   assert.equal(memoryParts({ ...run, lora, reference: 'copy' }, plan).reference, 4 * 204);
+});
+
+test('weights of 16 bits: half of them and of the cache, copies in float32 for the steps, and of decoding the head alone', () => {
+  const { weights, optimizer, reference, rollout, update } = memoryParts({ ...run, storage: { number: 2, block: null }, reference: 'copy' }, plan);
+  assert.deepEqual([weights, optimizer, reference, update.gradients], [2 * 944, 4 * 944 + 8 * 944, 2 * 944, 4 * 944]);
+  assert.deepEqual([rollout.decodingCopies, rollout.keyValueCache], [4 * 40, 2 * 16 * 262]);
+  // An adapter is float32 itself.
+  const adapted = memoryParts({ ...run, lora, storage: { number: 2, block: null } }, plan);
+  assert.deepEqual([adapted.weights, adapted.adapters, adapted.optimizer], [2 * 944, 4 * 204, 8 * 204]);
+});
+
+test('a base in blocks: matrices in them, norms as numbers, no copies for decoding', () => {
+  const { weights, adapters, rollout } = memoryParts({ ...run, lora, storage: { number: 4, block: 20 / 32 } }, plan);
+  // 2·432 and 40 elements in matrices, 40 in norms.
+  near(weights, (904 * 20) / 32 + 4 * 40);
+  assert.deepEqual([adapters, rollout.decodingCopies, rollout.keyValueCache], [4 * 204, 0, 4 * 16 * 262]);
 });
 
 test('the peak: what is always there, and the larger of sampling and updating', () => {

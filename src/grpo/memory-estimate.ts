@@ -16,9 +16,18 @@ import type { OptimizerName, OptimizerSettings, TrainedShapes } from '../trainin
 import { elementCount } from '../weights/dtype.ts';
 import type { Plan } from './start.ts';
 
+/** How weights lie in memory. */
+export interface Storage {
+  /** Bytes of a number of the weights, of keys and of values: 4, or 2 for 16 bits. */
+  number: number;
+  /** Bytes of an element of a matrix held in blocks; null where matrices are numbers. */
+  block: number | null;
+}
+
 /** What a run is, as far as its memory goes. */
 export interface RunSizes {
   config: DecoderConfig;
+  storage: Storage;
   /** The adapter that is trained; null for the weights themselves. */
   lora: LoraSettings | null;
   attention: AttentionKernel;
@@ -72,7 +81,7 @@ const measured = {
   leftByActivations: 0.45,
 } as const;
 
-/** Bytes of a number. */
+/** Bytes of a float32 number: gradients, moments, adapters, logits, and about what training keeps for each number in 16 bits as well. */
 const NUMBER = 4;
 /** Tokens of a page of the cache, and of prompts that are prefilled together. */
 const [PAGE, PREFILL] = [64, 512];
@@ -83,20 +92,27 @@ const RETURNED = 64 * 2 ** 20;
 
 /** Memory of a run by part. */
 export function memoryParts(run: RunSizes, plan: Plan): MemoryParts {
-  const { config, lora, reference, optim, optimizerSettings } = run;
+  const { config, storage, lora, reference, optim, optimizerSettings } = run;
   const trained = trainedShapes(config, lora);
-  const trainedBytes = NUMBER * count([...trained.vocabulary, ...trained.hidden]);
+  const trainedCount = count([...trained.vocabulary, ...trained.hidden]);
+  // Adapters are float32; weights of 16 bits are stepped through copies in float32.
+  const [trainedNumber, masters] = lora || storage.number === NUMBER ? [NUMBER, 0] : [storage.number, NUMBER];
   const rollout = rolloutParts(run, plan);
   return {
     runtime: measured.process + measured.vocabularyEntry * config.vocabSize,
-    weights: NUMBER * count([...weightShapes(config).values()]),
-    adapters: lora ? trainedBytes : 0,
-    reference: reference === 'copy' ? trainedBytes : 0,
-    optimizer: NUMBER * optimizers[optim ?? 'adamw'].remembers(trained, optimizerSettings),
+    weights: weightBytes(run),
+    adapters: lora ? trainedNumber * trainedCount : 0,
+    reference: reference === 'copy' ? trainedNumber * trainedCount : 0,
+    optimizer: masters * trainedCount + NUMBER * optimizers[optim ?? 'adamw'].remembers(trained, optimizerSettings),
     rewardModels: run.rewardModels,
     rollout,
     update: updateParts(run, plan, trained, rollout),
   };
+}
+
+function weightBytes({ config, storage }: Pick<RunSizes, 'config' | 'storage'>): number {
+  const shapes = [...weightShapes(config).values()];
+  return shapes.reduce((sum, shape) => sum + elementCount(shape) * (shape.length === 2 ? (storage.block ?? storage.number) : storage.number), 0);
 }
 
 /** The most that is there at one time. */
@@ -114,7 +130,7 @@ export function trainedShapes(config: DecoderConfig, lora: LoraSettings | null):
   };
 }
 
-function rolloutParts({ config, lora, step, completions }: RunSizes, { slots, decodingCopies }: Plan): MemoryParts['rollout'] {
+function rolloutParts({ config, storage, lora, step, completions }: RunSizes, { slots, decodingCopies }: Plan): MemoryParts['rollout'] {
   const { vocabSize, hiddenSize, intermediateSize, heads, keyValueHeads, headDim, layers } = config;
   const live = Math.min(slots, completions);
   const prompts = Math.ceil(live / step.generations) + (live < completions ? 1 : 0);
@@ -123,13 +139,12 @@ function rolloutParts({ config, lora, step, completions }: RunSizes, { slots, de
   const cached = 2 * layers * keyValueHeads * headDim * (live * Math.ceil(step.newTokens / PAGE) * PAGE + prompts * step.promptTokens);
   const drawn = DRAWN * live * vocabSize;
   const prefilled = Math.max(PREFILL, step.promptTokens) * (4 * hiddenSize + 3 * intermediateSize + 3 * heads * headDim);
+  // Of 16 bits only the head is copied, in float32; blocks are multiplied as they are.
+  const copied = !decodingCopies || storage.block !== null ? 0 : storage.number === NUMBER ? count(maps) + head + (lora ? adapterRows(config, lora) : 0) : head;
+  const cache = storage.number * cached;
   // While the head, the last of the copies, is reordered, it is there once more; the cache comes after.
-  const passing = Math.max(drawn, prefilled, decodingCopies ? head - cached : 0);
-  return {
-    decodingCopies: decodingCopies ? NUMBER * (count(maps) + head + (lora ? adapterRows(config, lora) : 0)) : 0,
-    keyValueCache: NUMBER * cached,
-    sampling: NUMBER * passing,
-  };
+  const passing = Math.max(NUMBER * drawn, NUMBER * prefilled, copied > 0 ? NUMBER * head - cache : 0);
+  return { decodingCopies: NUMBER * copied, keyValueCache: cache, sampling: passing };
 }
 
 /** Numbers of an adapter while decoding: A as more rows of the maps, and B, which is block-diagonal where maps are joined. */

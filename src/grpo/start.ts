@@ -21,6 +21,7 @@ import type { DescribedModel, DTypeChoice, LoadedModel, OpenedModel } from '../m
 import { adaptDecoder, adapterShapes, createAdapter } from '../model/lora.ts';
 import type { LoraSettings } from '../model/lora.ts';
 import { formatsOf } from '../model/read-weights.ts';
+import { BlockMatrix } from '../model/weight.ts';
 import { weightShapes } from '../model/weight-names.ts';
 import { RewardErrorMonitor } from '../rewards/error-rate.ts';
 import { closePools, openPools } from '../rewards/process-pool.ts';
@@ -41,7 +42,7 @@ import { elementCount } from '../weights/dtype.ts';
 import { choosePlan } from './choose-plan.ts';
 import type { EstimatedPlan } from './choose-plan.ts';
 import { evaluationPrompts } from './evaluation-prompts.ts';
-import type { PolicySizes } from './memory-estimate.ts';
+import type { PolicySizes, Storage } from './memory-estimate.ts';
 import { planText } from './memory-limit.ts';
 import { gigabytes } from './memory-size.ts';
 import type { ResolvedOptions } from './options.ts';
@@ -111,7 +112,7 @@ export interface Run extends Prepared {
 }
 
 /** What a run must know of its model before the weights are there. */
-export type ModelOfRun = DescribedModel & { attention: AttentionKernel };
+export type ModelOfRun = DescribedModel & { attention: AttentionKernel; storage: Storage | null };
 
 /** Checks everything that can be checked without weights, and plans for the memory there is. */
 export async function prepare(options: ResolvedOptions, onMessage: (line: string) => void): Promise<Prepared> {
@@ -151,14 +152,17 @@ export async function openDataset(options: ResolvedOptions, onMessage: (line: st
 function described(model: Prepared['model'], { attention }: ResolvedOptions): ModelOfRun {
   if ('opened' in model) {
     const { checkpoint, adapter, tokenizer } = model.opened;
-    return { config: decoderConfig(checkpoint.config), tokenizer, adapter: adapter?.settings ?? null, attention: kernelOf(attention) };
+    return { config: decoderConfig(checkpoint.config), tokenizer, adapter: adapter?.settings ?? null, attention: kernelOf(attention), storage: null };
   }
   return modelInMemory(model.loaded);
 }
 
 /** What a run must know of a model that the caller brought. */
 export function modelInMemory({ decoder, tokenizer }: LoadedModel): ModelOfRun {
-  return { config: decoder.config, tokenizer, adapter: decoder.adapter?.settings ?? null, attention: decoder.attention };
+  const blocks = [...decoder.weights.values()].filter((weight) => weight instanceof BlockMatrix);
+  const bytes = blocks.reduce((sum, { blocks: held }) => sum + held.length, 0);
+  const storage = { number: bytesPerNumber(decoder.dtype), block: blocks.length === 0 ? null : bytes / blocks.reduce((sum, { length }) => sum + length, 0) };
+  return { config: decoder.config, tokenizer, adapter: decoder.adapter?.settings ?? null, attention: decoder.attention, storage };
 }
 
 /** Reads the prompts, and says how long a run is and what its memory depends on. */
