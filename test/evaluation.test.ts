@@ -125,10 +125,11 @@ test('Ctrl-C ends tsrl eval with 130, and the same command goes on', async () =>
   const args = ['eval', '--model', './model', '--dataset', 'questions.jsonl', '--temperature', '0', '--max-completion-length', '4', '--reward', 'slow.ts', '--reward-concurrency', '1', '--threads', '1', '--output-dir', 'signalled'];
   const program = `const { main } = await import(${JSON.stringify(new URL('../src/cli/main.ts', import.meta.url).href)}); process.exitCode = await main(${JSON.stringify(args)});`;
   const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', program], { cwd: folder });
-  let said = '';
+  let [said, interrupted] = ['', false];
   child.stderr.on('data', (data: Buffer) => {
     said += data.toString();
-    if (said.includes('2 of 6 questions')) child.kill('SIGINT');
+    // Once: a second Ctrl-C would end it at once.
+    if (!interrupted && said.includes('2 of 6 questions')) interrupted = child.kill('SIGINT');
   });
   assert.equal(await new Promise((resolve) => child.once('exit', resolve)), 130, said);
   assert.match(said, /Interrupted; finished questions are kept/);
