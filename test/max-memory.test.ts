@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { writeTinyModel } from '../scripts/tiny-model.ts';
-import type { Plan } from '../src/grpo/start.ts';
+import type { Plan } from '../src/grpo/plan.ts';
 import { openSafetensors } from '../src/weights/safetensors.ts';
 import { ownFolder } from './toy.ts';
 

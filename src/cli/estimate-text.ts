@@ -1,7 +1,7 @@
 /** An estimate as text. */
 import type { RunEstimate } from '../grpo/estimate.ts';
 import type { MemoryParts } from '../grpo/memory-estimate.ts';
-import { planText } from '../grpo/memory-limit.ts';
+import { planText } from '../grpo/plan.ts';
 import { gigabytes } from '../grpo/memory-size.ts';
 
 type PartName = Exclude<keyof MemoryParts, 'rollout' | 'update'> | keyof MemoryParts['rollout'] | keyof MemoryParts['update'];

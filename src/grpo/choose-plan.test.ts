@@ -6,7 +6,7 @@ import { choosePlan } from './choose-plan.ts';
 import type { PlanOptions } from './choose-plan.ts';
 import { memoryParts, peakBytes } from './memory-estimate.ts';
 import type { RunSizes } from './memory-estimate.ts';
-import type { Plan } from './start.ts';
+import type { Plan } from './plan.ts';
 
 // SmolLM2-135M: 538 MB of weights.
 const config = {

@@ -7,7 +7,7 @@ import { largestMicroBatch, memoryParts, peakBytes } from './memory-estimate.ts'
 import type { RunSizes } from './memory-estimate.ts';
 import { blockBytes } from './run-sizes.ts';
 import type { ResolvedOptions } from './options.ts';
-import type { Plan } from './start.ts';
+import type { Plan } from './plan.ts';
 import { plainDecodingCost } from './time-estimate.ts';
 
 /** What the options say of a plan. */

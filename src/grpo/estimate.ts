@@ -16,7 +16,7 @@ import type { ResolvedOptions } from './options.ts';
 import type { GrpoOptions } from './option-schema.ts';
 import { kernelOf } from './run-sizes.ts';
 import { isLoaded, modelInMemory, openDataset, outlineRun } from './start.ts';
-import type { Plan } from './start.ts';
+import type { Plan } from './plan.ts';
 import { stepSeconds } from './time-estimate.ts';
 import type { StepSeconds, TimedStep } from './time-estimate.ts';
 

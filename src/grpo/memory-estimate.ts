@@ -14,7 +14,7 @@ import type { StepShape } from '../training/flops.ts';
 import { optimizers } from '../training/optimizers/make-optimizer.ts';
 import type { OptimizerName, OptimizerSettings, TrainedShapes } from '../training/optimizers/make-optimizer.ts';
 import { elementCount } from '../weights/dtype.ts';
-import type { Plan } from './start.ts';
+import type { Plan } from './plan.ts';
 
 /** How weights lie in memory. */
 export interface Storage {

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { InputError, OutOfMemoryError } from '../errors.ts';
-import { fewerSlots, memoryState, planText, shrinkToBudget, smallerUpdates, withinMemory } from './memory-limit.ts';
-import type { Plan } from './start.ts';
+import { fewerSlots, memoryState, shrinkToBudget, smallerUpdates, withinMemory } from './memory-limit.ts';
+import { planText } from './plan.ts';
+import type { Plan } from './plan.ts';
 import type { Group } from './types.ts';
 
 const group = { prompt: { ids: [1, 2, 3] }, rollouts: [{ ids: [1] }, { ids: [1, 2, 3, 4, 5, 6, 7] }] } as unknown as Group;

@@ -1,7 +1,8 @@
 /** What a run does when memory ends in the middle of a step: the same work in smaller parts, on the same rollout. */
 import { OutOfMemoryError, ResourceError } from '../errors.ts';
 import { native } from '../tensor/binding.ts';
-import type { Plan } from './start.ts';
+import { planText } from './plan.ts';
+import type { Plan } from './plan.ts';
 import type { Group } from './types.ts';
 
 /** The next smaller plan; null when there is none. */
@@ -116,10 +117,4 @@ export class RunMemory {
   }
 
   readonly #onSmaller = (message: string): void => void this.#messages.push(message);
-}
-
-/** A plan in words. */
-export function planText({ limit, checkpoint, slots, decodingCopies }: Plan): string {
-  const size = 'rows' in limit ? `${limit.rows} rows` : `${limit.tokens} tokens`;
-  return `micro-batches of at most ${size}${checkpoint ? ', layers computed again in the backward pass' : ''}; ${slots} completions decode at once${decodingCopies ? '' : ', with the weights as they are'}`;
 }

@@ -5,7 +5,7 @@ import { cutAtStop } from '../generate/stop.ts';
 import type { LoadedModel } from '../model/load.ts';
 import { stopIds } from '../text/stop-ids.ts';
 import type { ResolvedOptions } from './options.ts';
-import type { Plan } from './start.ts';
+import type { Plan } from './plan.ts';
 import type { Group, Prompt, Rollout } from './types.ts';
 
 /** The options that shape a rollout. */

@@ -35,7 +35,6 @@ import { native } from '../tensor/binding.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { LossScale } from '../training/loss-scale.ts';
 import type { Optimizer } from '../training/optimizers/optimizer.ts';
-import type { MicroBatchLimit } from '../training/pack.ts';
 import { scheduleOf } from '../training/schedule.ts';
 import type { Schedule } from '../training/schedule.ts';
 import { elementCount } from '../weights/dtype.ts';
@@ -43,7 +42,8 @@ import { choosePlan } from './choose-plan.ts';
 import type { EstimatedPlan } from './choose-plan.ts';
 import { evaluationPrompts } from './evaluation-prompts.ts';
 import type { PolicySizes, Storage } from './memory-estimate.ts';
-import { planText } from './memory-limit.ts';
+import { planText } from './plan.ts';
+import type { Plan } from './plan.ts';
 import { gigabytes } from './memory-size.ts';
 import type { ResolvedOptions } from './options.ts';
 import { promptLimit, surveyPrompts } from './prompts.ts';
@@ -84,15 +84,6 @@ export interface Prepared extends Outline {
   planned: EstimatedPlan;
   /** What the run is evaluated on; null without `evalDataset`. */
   evaluation: Prompt[] | null;
-}
-
-/** What was chosen from the machine; recorded at start, so that a rerun does the same, and made smaller only when memory ends. */
-export interface Plan {
-  limit: MicroBatchLimit;
-  checkpoint: boolean;
-  slots: number;
-  /** Whether decoding has copies of the weights in its own order, which are faster. */
-  decodingCopies: boolean;
 }
 
 /** All that the loop works with. */

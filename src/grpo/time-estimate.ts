@@ -6,7 +6,7 @@ import type { DecoderConfig } from '../model/decoder-config.ts';
 import { adapterWeights, layerWeights, nodesOf, referenceFlops, rolloutFlops, updateFlops } from '../training/flops.ts';
 import type { Roof, StepShape } from '../training/flops.ts';
 import { largestMicroBatch } from './memory-estimate.ts';
-import type { Plan } from './start.ts';
+import type { Plan } from './plan.ts';
 
 /** What the time of a step depends on besides the plan and the machine. */
 export interface TimedStep {
