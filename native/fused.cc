@@ -223,9 +223,6 @@ struct Rotate : torch::autograd::Function<Rotate> {
 
 // ---- x/τ − log Σ exp(x/τ) of each row, in place
 
-// Exponentials that are added up in floats before their sum is added in double precision.
-constexpr int64_t kSummed = 4096;
-
 TSRL_VECTORISED float scale_row(float* x, int64_t n, float temperature) {
   float top = x[0] / temperature;
 #pragma omp simd reduction(max : top)
@@ -236,10 +233,12 @@ TSRL_VECTORISED float scale_row(float* x, int64_t n, float temperature) {
   return top;
 }
 
-TSRL_VECTORISED float exponentials(const float* x, int64_t n, float top) {
-  float total = 0;
+// In double precision: beside the likeliest token a float would lose each of the many unlikely ones, and that error is the
+// same for the whole row.
+TSRL_VECTORISED double exponentials(const float* x, int64_t n, float top) {
+  double total = 0;
 #pragma omp simd reduction(+ : total)
-  for (int64_t i = 0; i < n; i++) total += exponential(x[i] - top);
+  for (int64_t i = 0; i < n; i++) total += static_cast<double>(exponential(x[i] - top));
   return total;
 }
 
@@ -250,22 +249,20 @@ TSRL_VECTORISED void subtract(float* x, int64_t n, float top, float log_total) {
 
 void log_softmax_row(float* x, int64_t n, float temperature) {
   const float top = scale_row(x, n, temperature);
-  double total = 0;
-  for (int64_t i = 0; i < n; i += kSummed) total += exponentials(x + i, std::min(kSummed, n - i), top);
-  subtract(x, n, top, static_cast<float>(std::log(total)));
+  subtract(x, n, top, static_cast<float>(std::log(exponentials(x, n, top))));
 }
 
 // ---- −Σ p·log p of each row of log-probabilities
 
 TSRL_VECTORISED float entropy_row(const float* logs, int64_t n) {
-  float total = 0;
+  double total = 0;
 #pragma omp simd reduction(+ : total)
   for (int64_t i = 0; i < n; i++) {
     // Below it p·log p is 0 to any digit of a float; and at −∞ it would not be a number.
     const float log = logs[i] < -87.0f ? -87.0f : logs[i];
-    total += exponential(log) * log;
+    total += static_cast<double>(exponential(log) * log);
   }
-  return -total;
+  return static_cast<float>(-total);
 }
 
 // x [.., d], w [d] → [.., d]

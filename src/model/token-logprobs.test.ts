@@ -139,6 +139,10 @@ test('log-softmax in place is its plain twin in float64, and keeps what is ruled
       assert.equal(got.toArray()[0], logits.toArray()[0]);
       close(got, wanted);
     }
+    // One token that is nearly certain, and 49,151 that together hold 5·10⁻⁴ of the probability: not one of them may be lost.
+    const tail = Array.from({ length: 49_152 }, (_, i) => (i === 0 ? 0 : -18.4));
+    const got = ops.rowLogSoftmax_(tensor(tail, [1, tail.length]), 1).toArray();
+    assert.ok(Math.abs(Number(got[0]) + Math.log1p(49_151 * Math.exp(-18.4))) < 2e-8, `${got[0]}`);
     close(ops.rowLogSoftmax_(tensor([5, -Infinity, 5], [1, 3]), 1), tensor([Math.log(0.5), -Infinity, Math.log(0.5)], [1, 3]));
   });
 });
