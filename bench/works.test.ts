@@ -7,7 +7,7 @@ test('every work in its own shape, or some of them in another', () => {
   const chosen = chooseWorks('full, rollout', { prompts: 2, newTokens: 96 });
   assert.deepEqual(Object.keys(chosen), ['full', 'rollout']);
   assert.deepEqual(chosen.full!.shape, { prompts: 2, generations: 4, promptTokens: 128, newTokens: 96 });
-  assert.deepEqual(chosen.rollout!.shape, { prompts: 2, generations: 1, promptTokens: 128, newTokens: 96 });
+  assert.deepEqual(chosen.rollout!.shape, { prompts: 2, generations: 4, promptTokens: 128, newTokens: 96 });
 });
 
 test('training is a part of the runs of full; sampling alone and longer ones are runs of their own', () => {
@@ -16,7 +16,7 @@ test('training is a part of the runs of full; sampling alone and longer ones are
 });
 
 test('names and shapes that cannot be', () => {
-  assert.throws(() => chooseWorks('ful', {}), /Expected `works` to name full, lora, long, rollout, training/);
+  assert.throws(() => chooseWorks('ful', {}), /Expected `works` to name full, lora, long, rollout, unshared, training/);
   assert.throws(() => chooseWorks('constructor', {}), /Expected `works` to name/);
   assert.throws(() => chooseWorks(null, { promptTokens: 0.5 }), /Expected `promptTokens` to be a whole number/);
   assert.throws(() => chooseWorks('full', { generations: 1 }), /Expected `generations` to be 2 or more for `full`/);

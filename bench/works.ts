@@ -35,7 +35,8 @@ export const works: Readonly<Record<string, Work>> = {
     peer: { beta: 0.04, lora: 16 },
   },
   long: { program: 'grpo', part: 'step', shape: { prompts: 2, generations: 8, promptTokens: 256, newTokens: 128 }, ours: {}, peer: {} },
-  rollout: { program: 'rollout', part: 'rollout', shape: { prompts: 32, generations: 1, promptTokens: 128, newTokens: 64 }, ours: {}, peer: {} },
+  rollout: { program: 'rollout', part: 'rollout', shape: { prompts: 8, generations: 4, promptTokens: 128, newTokens: 64 }, ours: {}, peer: {} },
+  unshared: { program: 'rollout', part: 'rollout', shape: { prompts: 32, generations: 1, promptTokens: 128, newTokens: 64 }, ours: {}, peer: {} },
   training: { program: 'grpo', part: 'update', shape: four, ours: {}, peer: {} },
 };
 

@@ -2,7 +2,7 @@
 // row's own. One call for all rows; as separate ops the calls cost more than the arithmetic (docs/experiments.md).
 #include "native.h"
 #include "small_product.h"
-#include "vector.h"
+#include "softmax.h"
 
 #include <ATen/Dispatch.h>
 #include <ATen/OpMathType.h>
@@ -25,28 +25,6 @@ struct Span {
   const T* values;
   int64_t count;
 };
-
-// Scores to weights, in place.
-TSRL_VECTORISED void softmax(float* x, int64_t count) {
-  float top = x[0], total = 0;
-#pragma omp simd reduction(max : top)
-  for (int64_t i = 0; i < count; i++) top = x[i] > top ? x[i] : top;
-#pragma omp simd reduction(+ : total)
-  for (int64_t i = 0; i < count; i++) {
-    x[i] = exponential(x[i] - top);
-    total += x[i];
-  }
-  const float share = 1.0f / total;
-#pragma omp simd
-  for (int64_t i = 0; i < count; i++) x[i] *= share;
-}
-
-void softmax(double* x, int64_t count) {
-  const double top = *std::max_element(x, x + count);
-  double total = 0;
-  for (int64_t i = 0; i < count; i++) total += x[i] = std::exp(x[i] - top);
-  for (int64_t i = 0; i < count; i++) x[i] /= total;
-}
 
 // The `queries` heads of one row that share a key head: q and out [queries, d].
 template <typename T, typename Math>

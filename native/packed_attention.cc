@@ -1,8 +1,9 @@
 // Attention over packed tokens, forward and back, without padding, masks or repeated keys: a segment of tokens sees the
 // tokens of one earlier run that it shares with others, and its own up to itself. For float32 on a CPU;
-// src/model/packed-batch.ts has the plain twin, which everything else takes.
+// src/model/tree-attention.ts has the plain twin, which everything else takes.
 #include "fused.h"
 #include "small_product.h"
+#include "softmax.h"
 #include "vector.h"
 
 #include <ATen/Parallel.h>
@@ -11,7 +12,6 @@
 #include <torch/library.h>
 
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
 namespace tsrl {
@@ -115,22 +115,6 @@ void over_blocks(const Tree& tree, int64_t window, const Body& body) {
       body(segment.first + from, block);
     }
   }
-}
-
-// Scores to weights that sum to 1, in place; returns the logarithm of the sum of their exponentials.
-TSRL_VECTORISED float softmax(float* x, int64_t count) {
-  float top = x[0], total = 0;
-#pragma omp simd reduction(max : top)
-  for (int64_t i = 0; i < count; i++) top = x[i] > top ? x[i] : top;
-#pragma omp simd reduction(+ : total)
-  for (int64_t i = 0; i < count; i++) {
-    x[i] = exponential(x[i] - top);
-    total += x[i];
-  }
-  const float share = 1.0f / total;
-#pragma omp simd
-  for (int64_t i = 0; i < count; i++) x[i] *= share;
-  return top + std::log(total);
 }
 
 // Scores to weights by the known logarithm, and their gradients to those of the scores: w·(dw − Σ w·dw).

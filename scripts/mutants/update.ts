@@ -62,7 +62,7 @@ export const update: readonly Mutant[] = [
   {
     name: 'normaliser counts padding',
     file: 'src/grpo/policy-update.ts',
-    find: 'tokens: countedTokens(counted, settings),',
+    find: 'tokens: tokensOf(counted),',
     replace: 'tokens: counted.length * Math.max(...counted.map(({ ids }) => ids.length)),',
     tests: ['test/update-gradient.test.ts'],
   },

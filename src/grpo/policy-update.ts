@@ -88,9 +88,10 @@ async function accumulate(decoder: Decoder, groups: readonly Group[], settings: 
   let sums: LossSums | null = null;
   for (const part of parts) {
     const rows = rowsOf(groups, part);
+    const counted = rows.map(({ rollout }) => rollout).filter((rollout) => counts(rollout, settings));
     // A micro-batch without a counted token has no gradient.
-    if (!rows.some(({ rollout }) => counts(rollout, settings))) continue;
-    const microBatchTokens = countedTokens(rows.map(({ rollout }) => rollout), settings);
+    if (counted.length === 0) continue;
+    const microBatchTokens = tokensOf(counted);
     const packed = packMicroBatch(decoder, groups, part);
     const keys = decoder.adapter?.settings.dropout ? keep(tokenKeys(groups, part)) : null;
     try {
@@ -112,8 +113,8 @@ function counts(rollout: Rollout, { maskTruncatedCompletions }: UpdateSettings):
   return !(maskTruncatedCompletions && rollout.finishReason === 'length');
 }
 
-function countedTokens(rollouts: readonly Rollout[], settings: UpdateSettings): number {
-  return rollouts.reduce((total, rollout) => total + (counts(rollout, settings) ? rollout.ids.length : 0), 0);
+function tokensOf(rollouts: readonly Rollout[]): number {
+  return rollouts.reduce((total, { ids }) => total + ids.length, 0);
 }
 
 /** What the losses of one update are divided by, and its one entropy threshold. */
@@ -130,7 +131,7 @@ function normaliserOf(groups: readonly Group[], batches: number, settings: Updat
   const entropyThreshold = entropies.length > 0 ? entropyThresholdOf(entropies, share) : null;
   return {
     rows: counted.length,
-    tokens: countedTokens(counted, settings),
+    tokens: tokensOf(counted),
     microBatches: batches,
     entropyThreshold,
     ...(entropyThreshold === null ? {} : { entropyTokens: entropies.filter((entropy) => entropy >= entropyThreshold).length }),

@@ -226,6 +226,7 @@ class Trainer implements GrpoTrainer {
   /** The step with the figures of the evaluation that is due after it. When that fails, the step's own are written first. */
   async #evaluated(step: LoopStep): Promise<LoopStep> {
     this.#summary.steps = step.step;
+    this.#watch?.updated(step.step);
     if (!this.#evaluations!.isDue(step.step)) return step;
     try {
       return { ...step, metrics: { ...step.metrics, ...(await this.#evaluate(step.step)) } };
@@ -251,7 +252,6 @@ class Trainer implements GrpoTrainer {
   async #afterStep(step: LoopStep): Promise<void> {
     const folder = this.#folder!;
     if (this.#memory.creeps(process.memoryUsage.rss())) native().trimMemory();
-    this.#watch?.updated(step.step);
     if (step.metrics.reward !== undefined) this.#summary.rewards.push(step.metrics.reward);
     await appendMetrics(folder.metricsFile, step.metrics);
     if (this.options.logCompletions) this.#samples!.write(step.step, sampleRecords(step.step, step.groups, step));
