@@ -1,6 +1,7 @@
 /**
  * Compiles the TypeScript that the documents show, each block as a file of its own, and says where one does not.
- * A block that is no program begins with `// in …`, which says where its lines belong, and is left out.
+ * A block that begins with a name and a colon is taken as options of a run; one that begins with `// in …` says where else
+ * its lines belong, and is left out.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,20 +10,19 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** One block of a document. */
-export interface CodeBlock {
+interface CodeBlock {
   text: string;
   /** Of its first line, from 1. */
   line: number;
 }
 
 /** The blocks of a document that are marked as TypeScript. */
-export function codeBlocks(markdown: string): CodeBlock[] {
+function codeBlocks(markdown: string): CodeBlock[] {
   return [...markdown.matchAll(/^```ts\n(.*?)^```$/gms)].map((match) => ({ text: match[1]!, line: markdown.slice(0, match.index).split('\n').length + 1 }));
 }
 
 /** What the compiler says of the blocks of these documents, each line with the document's name and line; '' when all is well. */
-export function compileBlocks(documents: readonly string[]): { count: number; errors: string } {
+function compileBlocks(documents: readonly string[]): { count: number; errors: string } {
   const folder = join(root, 'build', 'docs-code');
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
@@ -32,7 +32,7 @@ export function compileBlocks(documents: readonly string[]): { count: number; er
       if (text.startsWith('// in ')) continue;
       const name = `block-${places.size + 1}.ts`;
       places.set(name, { document, line });
-      writeFileSync(join(folder, name), text);
+      writeFileSync(join(folder, name), /^\w+: /.test(text) ? `export default { ${text} } satisfies Partial<import('tsrl').GrpoOptions>;\n` : text);
     }
   }
   const compilerOptions = { noUnusedLocals: false, noUnusedParameters: false };
@@ -52,8 +52,6 @@ function documents(): string[] {
   return folders.flatMap((folder) => inside(folder).flatMap(({ name }) => (name.endsWith('.md') ? [join(folder, name)] : [])));
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { count, errors } = compileBlocks(documents());
-  console.log(errors || `${count} blocks compile`);
-  process.exitCode = errors ? 1 : 0;
-}
+const { count, errors } = compileBlocks(documents());
+console.log(errors || `${count} blocks compile`);
+process.exitCode = errors ? 1 : 0;

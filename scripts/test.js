@@ -15,6 +15,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const checks = {
   types: ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'],
   lint: ['node_modules/oxlint/bin/oxlint', '--deny-warnings'],
+  'code in documents': ['--import', 'tsx', 'scripts/docs-code.ts'],
   'docs/options.md': ['--import', 'tsx', 'scripts/options-docs.ts', '--check'],
   'README.md (bench)': ['--import', 'tsx', 'scripts/bench-docs.ts', '--check'],
 };

@@ -51,7 +51,7 @@ export interface TimeShares {
 }
 
 /** Fitted to the records of bench/results and the tables of bench/scaling.md. */
-export const fitted: TimeShares = { forward: 0.992, training: 1, thin: 0.252, decoding: 1, reading: 0.76, halfWidth: 503, decodeCall: 1.82e-4 };
+export const fitted: TimeShares = { forward: 0.775, training: 0.854, thin: 0.0599, decoding: 0.748, reading: 1, halfWidth: 121, decodeCall: 2.21e-4 };
 
 /** Seconds that drawing a token takes for each entry of the vocabulary: 1.5 ms for 16 rows of 49,152 (docs/experiments.md). */
 const DRAWING = 2e-9;
