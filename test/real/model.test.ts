@@ -81,7 +81,7 @@ test('what the sampler records is what training computes, within 1e-4', async ()
   for (const part of Object.values(scored)) part.dispose();
 });
 
-test('the gradient of one update is that of PyTorch, parameter by parameter, and no tensor is left behind', async () => {
+test('the gradient of one update is that of PyTorch in float64, parameter by parameter, and no tensor is left behind', async () => {
   const { decoder } = model;
   const { groups, advantages, picked, gradients } = expected.update;
   for (const weight of decoder.trained.values()) weight.requiresGrad_();
@@ -94,9 +94,8 @@ test('the gradient of one update is that of PyTorch, parameter by parameter, and
   for (const [name, { norm, at }] of Object.entries(gradients)) {
     const got = scope(() => Float64Array.from(decoder.trained.get(name)!.grad!.toArray(), Number));
     const size = Math.sqrt(got.reduce((sum, value) => sum + value * value, 0));
-    // PyTorch's log-softmax in float32 makes rows of probabilities that add up to 1 + 1e-5, ours to 1 + 2e-7: against float64 its
-    // norms are 1e-4 off, ours 1e-5 (docs/experiments.md).
-    assert.ok(Math.abs(size / norm - 1) < 2e-4, `${name}: norm ${size}, PyTorch ${norm}`);
+    // Of float64's norms those of PyTorch in float32 are 1e-4 off (docs/experiments.md).
+    assert.ok(Math.abs(size / norm - 1) < 3e-5, `${name}: norm ${size}, PyTorch in float64 ${norm}`);
     const inPlaces = picked.filter((place) => place < got.length);
     inPlaces.forEach((place, i) => {
       // An element's rounding error is judged by the size of a typical element.
