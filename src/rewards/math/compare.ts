@@ -5,7 +5,7 @@ import type { Budget } from './limits.ts';
 import { matrixOf } from './matrix.ts';
 import { isOfSymbols } from './parse.ts';
 import { sameScalar } from './scalar.ts';
-import { isCollection, sameCollection } from './same-collection.ts';
+import { isCollection, isCondition, sameCollection } from './same-collection.ts';
 import { solutionOf } from './real-set.ts';
 import { children, difference } from './syntax.ts';
 import type { Node, Relation, Relator } from './syntax.ts';
@@ -23,6 +23,7 @@ export function sameMeaning(gold: Node, answer: Node, budget: Budget): boolean {
   const [left, right] = unwrapped(shortened(gold), shortened(answer));
   if (left.type === 'relation' && right.type === 'relation') return sameRelation(left, right, budget);
   if (left.type === 'relation' && isCollection(right)) return sameCollection(solutionOf(left, budget), right, budget, sameMeaning);
+  if (right.type === 'relation' && isCondition(left)) return sameCollection(left, solutionOf(right, budget), budget, sameMeaning);
   if (left.type === 'relation' || right.type === 'relation') return false;
   if (isCollection(left) || isCollection(right)) return sameCollection(left, right, budget, sameMeaning);
   const word = sameWord(left, right);

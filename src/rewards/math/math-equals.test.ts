@@ -70,6 +70,47 @@ test('units, currency and words', () => {
   different(['12', '13 \\text{ cm}'], ['\\text{even}', '\\text{odd}'], ['A', 'B']);
 });
 
+test('names of commands are units where nothing follows them', () => {
+  equal(['0.75', '\\frac{3}{4}\\text{ cup}'], ['5', '5 \\text{ min}'], ['30', '30 sec'], ['\\sec x', '\\frac{1}{\\cos x}'], ['3', '\\min\\{3, 5\\}']);
+  different(['0.75', '\\frac{1}{4}\\text{ cup}'], ['30', '\\sec 30']);
+});
+
+test('letters over letters behind a number are its unit, or what they stand for', () => {
+  equal(['9.8 m/s^2', '9.8'], ['9.8', '9.8\\ \\frac{\\text{m}}{\\text{s}^2}'], ['25', '25^\\circ C'], ['25°C', '25'], ['\\frac{5m}{s}', '5 m/s']);
+  different(['x/s', 'x'], ['5/s', '5'], ['9.8 m/s^2', '8.9'], ['25°C', '25x']);
+});
+
+test('times of day differ where both name their half, and it is another', () => {
+  equal(['3:45', '3:45 PM'], ['7 \\text{ p.m.}', '7 pm'], ['\\boxed{7\\text{ AM}}', '7 a.m.']);
+  different(['3:45 PM', '3:45 AM'], ['7 \\text{ p.m.}', '\\boxed{7 \\text{ a.m.}}'], ['7 pm', '8 pm']);
+});
+
+test('of inequalities with "and" between all must hold, with "or" one', () => {
+  equal(['x>2 \\text{ and } x<5', '(2,5)'], ['x>2 and x<5', '2<x<5'], ['2<x<5', 'x<5 and x>2'], ['x<1 or x>3', '(-\\infty,1)\\cup(3,\\infty)'], ['x>2 and y<3', 'y<3 and x>2'], ['1 and 2', '2, 1']);
+  different(['x>2 \\text{ and } x<5', '(-\\infty,\\infty)'], ['x<5 or x>2', '(2,5)'], ['x>2 and x<5', '2<x<6']);
+  assert.equal(compareMath('x<1 or y>3', '(-\\infty,1)\\cup(3,\\infty)'), 'incomparable');
+});
+
+test('separators, signs and digits as keyboards and countries have them', () => {
+  equal(["1'000'000", '1000000'], ['３', '3'], ['（３，４）', '(3,4)'], ['x¹⁰', 'x^{10}'], ['3⁄4', '0.75'], ['3 x 4', '12'], ['1.2 x 10^5', '120000'], ['\\text{infinity}', '\\infty']);
+  different(['1,234', '1, 234'], ["5'12", '512'], ['x¹⁰', 'x'], ['3x4', '12']);
+});
+
+test('determinants and binomials of old', () => {
+  equal(['\\begin{vmatrix} a & b \\\\ c & d \\end{vmatrix}', 'ad - bc'], ['\\begin{vmatrix} 1 & 2 & 3 \\\\ 4 & 5 & 6 \\\\ 7 & 8 & 10 \\end{vmatrix}', '-3'], ['{5 \\choose 2}', '10']);
+  different(['\\begin{vmatrix} 1 & 2 \\\\ 3 & 4 \\end{vmatrix}', '2'], ['{5 \\choose 2}', '\\frac{5}{2}']);
+});
+
+test('boxes under their other name and without braces', () => {
+  equal(['\\fbox{3}', '3'], ['5', '\\fbox{5}'], ['\\boxed5', '5'], ['\\boxed 12.5', '\\frac{25}{2}']);
+  different(['\\fbox{3}', '4'], ['5', 'x = 5, so \\boxed6']);
+});
+
+test('numbers in a row are no answer', () => {
+  assert.equal(compareMath('5', '5 5 5 5'), 'incomparable');
+  assert.equal(compareMath('4', '1 2 3 4'), 'incomparable');
+});
+
 test('brackets may be forty deep', () => {
   equal(['5', `${'('.repeat(40)}5${')'.repeat(40)}`], ['\\sqrt{2}', `${'{'.repeat(40)}\\sqrt{2}${'}'.repeat(40)}`]);
 });

@@ -32,10 +32,17 @@ export function gradeCompletion(solution: string, completion: string): MathVerdi
   return verdictOf(readSolution(solution), readCompletion(completion));
 }
 
+/** The letter of a.m. or p.m. behind a time that ends the mathematics; null where there is none. The half is no part of the value. */
+function halfOfDay({ text }: Reading): string | null {
+  const half = /\d(?:\s|~|\\[,;: ]|\\(?:text|textrm|mathrm|mbox)\{)*([ap])\.?\s?m\b\.?\}?[.$]*$/i.exec(text.slice(-40));
+  return half ? half[1]!.toLowerCase() : null;
+}
+
 function verdictOf(gold: Reading | null, answer: Reading | null): MathVerdict {
   if (!gold) return 'noGold';
   if (!answer) return 'noAnswer';
   if (gold.text === answer.text && gold.text !== '') return 'equal';
+  if (halfOfDay(gold) !== null && halfOfDay(answer) !== null && halfOfDay(gold) !== halfOfDay(answer)) return 'different';
   if (gold.nodes.length === 0 || answer.nodes.length === 0) return 'incomparable';
   const budget = new Budget();
   let isKnown = true;

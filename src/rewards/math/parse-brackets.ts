@@ -3,6 +3,7 @@ import type { Cursor } from './cursor.ts';
 import { Unreadable } from './limits.ts';
 import { bothSigns, readElements } from './parse.ts';
 import { readSum } from './parse-expression.ts';
+import { integer } from './syntax.ts';
 import type { Node } from './syntax.ts';
 
 /** What is inside brackets whose opening one was passed. */
@@ -10,7 +11,7 @@ export function readBrackets(cursor: Cursor, opening: string): Node {
   const bars = cursor.bars;
   cursor.bars = 0;
   const items = readElements(cursor);
-  if (items.length === 1 && cursor.seesCommand('over')) items[0] = readOver(cursor, items[0]!);
+  if (items.length === 1 && cursor.seesCommand('over', 'choose')) items[0] = readOver(cursor, items[0]!);
   const closing = readClosing(cursor, opening);
   cursor.bars = bars;
   if (opening === '\\{' || opening === 'lbrace') return { type: 'set', items: items.flatMap(bothSigns) };
@@ -32,15 +33,16 @@ function readClosing(cursor: Cursor, opening: string): string {
   return cursor.take().value === 'rbrack' ? ']' : '';
 }
 
-/** `{a \over b}` from its `\over` on. */
+/** `{a \over b}` from its `\over` on, `{n \choose k}` from its `\choose` on. */
 function readOver(cursor: Cursor, top: Node): Node {
-  cursor.take();
-  return { type: 'quotient', top, bottom: readSum(cursor) };
+  const { value } = cursor.take();
+  const bottom = readSum(cursor);
+  return value === 'over' ? { type: 'quotient', top, bottom } : { type: 'call', name: 'binom', args: [top, bottom] };
 }
 
 /** A matrix whose `\begin{…}` was passed, to the end of its `\end{…}`. */
 export function readMatrix(cursor: Cursor, environment: string): Node {
-  if (!/^(?:[pbB]?matrix|smallmatrix|array)$/.test(environment)) throw new Unreadable(`unknown environment ${environment}`);
+  if (!/^(?:[pbBv]?matrix|smallmatrix|array)$/.test(environment)) throw new Unreadable(`unknown environment ${environment}`);
   if (environment === 'array' && cursor.skip('{')) {
     while (!cursor.skip('}')) cursor.take();
   }
@@ -55,5 +57,16 @@ export function readMatrix(cursor: Cursor, environment: string): Node {
   cursor.take();
   const width = rows[0]?.length ?? 0;
   if (width === 0 || rows.some((row) => row.length !== width)) throw new Unreadable('rows of different lengths');
-  return { type: 'matrix', rows };
+  return environment === 'vmatrix' ? determinant(rows) : { type: 'matrix', rows };
+}
+
+/** Expanded by the first row: few rows, as the terms multiply. */
+function determinant(rows: Node[][]): Node {
+  if (rows.length > 4 || rows.length !== rows[0]!.length) throw new Unreadable('a determinant of this size');
+  if (rows.length === 1) return rows[0]![0]!;
+  const terms = rows[0]!.map((cell, at): Node => {
+    const minor = rows.slice(1).map((row) => row.filter((_, i) => i !== at));
+    return { type: 'product', factors: [integer(at % 2 === 0 ? 1n : -1n), cell, determinant(minor)] };
+  });
+  return { type: 'sum', terms };
 }

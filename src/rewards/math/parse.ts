@@ -31,7 +31,7 @@ function parseTokens(tokens: readonly Token[], strict: boolean): Node {
   const items = readElements(cursor).flatMap(bothSigns);
   if (cursor.peek()) throw new Unreadable(`did not expect ${cursor.peek()!.value}`);
   if (items.length === 0) throw new Unreadable('empty');
-  return items.length === 1 ? items[0]! : { type: 'set', items };
+  return items.length === 1 ? items[0]! : { type: 'set', items, all: tokens.some(({ and }) => and === true) };
 }
 
 /** Elements between commas or semicolons, with their ±. Where both separators stand, semicolons separate tuples. */
