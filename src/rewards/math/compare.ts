@@ -7,7 +7,7 @@ import { isOfSymbols } from './parse.ts';
 import { sameScalar } from './scalar.ts';
 import { isCollection, isCondition, sameCollection } from './same-collection.ts';
 import { solutionOf } from './real-set.ts';
-import { children, difference } from './syntax.ts';
+import { children, difference, symbolsOf } from './syntax.ts';
 import type { Node, Relation, Relator } from './syntax.ts';
 
 const SWAPPED: Readonly<Record<Relator, Relator>> = { '<': '>', '<=': '>=', '>': '<', '>=': '<=', '=': '=', '!=': '!=' };
@@ -70,6 +70,8 @@ function sameStep(a: ReturnType<typeof step>, b: ReturnType<typeof step>, budget
     return a.relator === b.relator && sameMeaning(a.left, b.left, budget) && sameMeaning(a.right, b.right, budget);
   }
   const [x, y] = [difference(a.left, a.right), difference(b.left, b.right)];
+  // Of numbers alone a relation holds or not, whatever they are.
+  if (symbolsOf(x).size + symbolsOf(y).size === 0) return a.relator === b.relator && sameScalar(a.left, b.left, budget) && sameScalar(a.right, b.right, budget);
   const ratio = ratioOf(canonical(x, budget), canonical(y, budget), budget);
   if (ratio) return ratio.num > 0n ? a.relator === b.relator : SWAPPED[a.relator] === b.relator;
   return a.relator === b.relator && sameScalar(x, y, budget);

@@ -89,6 +89,18 @@ test('of inequalities with "and" between all must hold, with "or" one', () => {
   equal(['x>2 \\text{ and } x<5', '(2,5)'], ['x>2 and x<5', '2<x<5'], ['2<x<5', 'x<5 and x>2'], ['x<1 or x>3', '(-\\infty,1)\\cup(3,\\infty)'], ['x>2 and y<3', 'y<3 and x>2'], ['1 and 2', '2, 1']);
   different(['x>2 \\text{ and } x<5', '(-\\infty,\\infty)'], ['x<5 or x>2', '(2,5)'], ['x>2 and x<5', '2<x<6']);
   assert.equal(compareMath('x<1 or y>3', '(-\\infty,1)\\cup(3,\\infty)'), 'incomparable');
+  assert.equal(compareMath('x>1 and x<2 or x>5', '(1,2)'), 'incomparable');
+});
+
+test('sets by a condition on a real number', () => {
+  equal(['\\{x : x > 2\\}', '(2,\\infty)'], ['\\{x | x>1, x < 2\\}', '(1,2)'], ['\\{x \\in \\mathbb{R} \\mid -1 < x \\le 2\\}', '(-1,2]'], ['\\{x \\mid x<1 \\text{ or } x > 2\\}', '(-\\infty,1)\\cup(2,\\infty)'], ['x>2', '\\{x | x > 2\\}'], ['\\{x | x>2\\}', 'x>2'], ['\\{|x|, 2\\}', '\\{2, |x|\\}'], ['\\{1:2, 3\\}', '\\{\\frac{1}{2}, 3\\}']);
+  different(['\\{x : x > 2\\}', '\\{x : x > 3\\}'], ['\\{x : x > 2\\}', '[2,\\infty)']);
+  for (const set of ['\\{x^2 : x > 2\\}', '\\{x \\in \\mathbb{Z} : x > 2\\}']) assert.equal(compareMath(set, '(2,\\infty)'), 'incomparable');
+});
+
+test('relations between numbers alone are compared side by side', () => {
+  equal(['2+3=5', '5=3+2'], ['3<5', '5>3']);
+  different(['2+3=5', '1+1=2'], ['5>3', '5>2']);
 });
 
 test('separators, signs and digits as keyboards and countries have them', () => {

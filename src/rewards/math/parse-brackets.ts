@@ -1,20 +1,20 @@
 /** Brackets and what they hold: groups, intervals, tuples, sets, matrices. */
 import type { Cursor } from './cursor.ts';
 import { Unreadable } from './limits.ts';
-import { bothSigns, readElements } from './parse.ts';
+import { bothSigns, mustAllHold, readElements } from './parse.ts';
 import { readSum } from './parse-expression.ts';
 import { integer } from './syntax.ts';
 import type { Node } from './syntax.ts';
 
 /** What is inside brackets whose opening one was passed. */
 export function readBrackets(cursor: Cursor, opening: string): Node {
+  if (opening === '\\{' || opening === 'lbrace') return readSet(cursor, opening);
   const bars = cursor.bars;
   cursor.bars = 0;
   const items = readElements(cursor);
   if (items.length === 1 && cursor.seesCommand('over', 'choose')) items[0] = readOver(cursor, items[0]!);
   const closing = readClosing(cursor, opening);
   cursor.bars = bars;
-  if (opening === '\\{' || opening === 'lbrace') return { type: 'set', items: items.flatMap(bothSigns) };
   if (items.length === 1 && opening !== 'langle') return items[0]!;
   if (opening === '{') return { type: 'set', items: items.flatMap(bothSigns) };
   if (items.length === 2 && opening !== 'langle') {
@@ -22,6 +22,32 @@ export function readBrackets(cursor: Cursor, opening: string): Node {
   }
   if (items.length === 0) throw new Unreadable('empty brackets');
   return { type: 'tuple', items };
+}
+
+/** The elements of a set, or the condition in `\{x : x > 2\}` and `\{x \in \mathbb{R} \mid x > 2\}`; of no other form. */
+function readSet(cursor: Cursor, opening: string): Node {
+  const bars = cursor.bars;
+  cursor.bars = 0;
+  const hasCondition = skipElement(cursor);
+  const start = cursor.at;
+  const items = readElements(cursor);
+  const inside = cursor.tokens.slice(start, cursor.at);
+  const separates = inside.some(({ value }) => [':', 'mid', 'colon'].includes(value));
+  const hasRelation = items.some(({ type }) => type === 'relation');
+  if (hasCondition !== hasRelation && (hasCondition || separates)) throw new Unreadable('a set by a condition of another form');
+  readClosing(cursor, opening);
+  cursor.bars = bars;
+  return { type: 'set', items: items.flatMap(bothSigns), all: mustAllHold(inside, items, hasCondition) };
+}
+
+/** Passes the symbol, its domain and the sign before a condition; false where another thing stands there. */
+function skipElement(cursor: Cursor): boolean {
+  const [symbol, second, third, fourth] = [0, 1, 2, 3].map((ahead) => cursor.peek(ahead)?.value ?? '');
+  const isSign = (value: string | undefined): boolean => [':', '|', 'mid', 'colon', 'vert'].includes(value ?? '');
+  const isReal = second === 'in' && third === 'mathbb:R' && isSign(fourth);
+  if (!/^[A-Za-z]$/.test(symbol ?? '') || !(isSign(second) || isReal)) return false;
+  cursor.at += isReal ? 4 : 2;
+  return true;
 }
 
 function readClosing(cursor: Cursor, opening: string): string {

@@ -9,7 +9,7 @@ export interface Token {
   value: string;
   /** Whether blanks stand before it. */
   spaced: boolean;
-  /** Of a separator: whether it was the word "and". */
+  /** Of a separator that was a word: whether it was "and", not "or". */
   and?: boolean;
 }
 
