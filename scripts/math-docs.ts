@@ -24,7 +24,7 @@ export interface Corpus {
 export const corpora: readonly Corpus[] = [
   { file: 'pairs', about: 'answers as in GSM8K and MATH, by category; right, wrong and nearly right' },
   { file: 'later-pairs', about: 'the same kinds, written when the first list had been met, and not tuned for' },
-  { file: 'outside-pairs', about: 'the same kinds again, written without sight of the other lists: GSM8K and MATH answers, near misses, rubbish' },
+  { file: 'outside-pairs', about: 'the same kinds once more, written apart from the other lists: more near misses, and rubbish' },
   { file: 'unusual-pairs', about: 'writings sought for where readers differ: characters, complex numbers, calculus, bare notation' },
 ];
 

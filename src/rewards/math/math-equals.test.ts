@@ -123,6 +123,17 @@ test('numbers in a row are no answer', () => {
   assert.equal(compareMath('4', '1 2 3 4'), 'incomparable');
 });
 
+test('a full stop at the end says nothing', () => {
+  equal(['1,000', '1,000.'], ['\\frac12', '\\frac12.'], ['x_1', 'x_1.'], ['2^{10}', '2^{10}.'], ['12', '12.'], ['\\int_0^1 x', '\\int_0^1 x.'], ['0.\\overline{3}', '\\frac{1}{3}.']);
+  different(['1,000', '1.000.'], ['12', '1.2.']);
+});
+
+test('what is too large is equal where it is written alike', () => {
+  equal(['9^{9^{9}}', '9^{9^9}'], ['\\frac{1}{0}', '\\dfrac{1}{0}'], ['2^{4000}', '2 \\cdot 2^{3999}']);
+  assert.equal(compareMath('9^{9^{9}}', '9^{9^8}'), 'incomparable');
+  assert.equal(compareMath(`9${'!'.repeat(1_900)}`, `{9}${'!'.repeat(1_900)}`), 'equal');
+});
+
 test('brackets may be forty deep', () => {
   equal(['5', `${'('.repeat(40)}5${')'.repeat(40)}`], ['\\sqrt{2}', `${'{'.repeat(40)}\\sqrt{2}${'}'.repeat(40)}`]);
 });

@@ -93,5 +93,5 @@ function parsedOrNone(piece: string, strict: boolean): Node[] {
 
 /** A blank stays between digits, and in `1, 234`, which is a list where `1,234` is a number. */
 function plainText(piece: string): string {
-  return piece.replace(/\\(?:left|right|displaystyle|!)|\$/g, '').replace(/\s+/g, ' ').replace(/(?<!\d)(?<!\d,(?= \d{3}(?!\d))) | (?!\d)/g, '');
+  return piece.replace(/\\(?:left|right|displaystyle|!)|\$/g, '').replace(/\\[dt]frac\b/g, '\\frac').replace(/(?<!\.)\.$/, '').replace(/\s+/g, ' ').replace(/(?<!\d)(?<!\d,(?= \d{3}(?!\d))) | (?!\d)/g, '');
 }

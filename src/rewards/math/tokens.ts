@@ -61,7 +61,7 @@ export function tokenize(source: string): Token[] {
   while (at < text.length) {
     const rest = text.slice(at);
     const blank = /^(?:\s|~|\{\}|\\\n)+/.exec(rest);
-    const number = /^(?:\d+(?:(?:\{,\}|\\!,\\!|,\\!|\\,|')\d{3}(?!\d))*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+(?![a-zA-Z\d]))?/.exec(rest);
+    const number = /^(?:\d+(?:(?:\{,\}|\\!,\\!|,\\!|\\,|')\d{3}(?!\d))*(?:\.\d+|\.(?!\s*$))?|\.\d+)(?:[eE][+-]?\d+(?![a-zA-Z\d]))?/.exec(rest);
     const letters = /^[A-Za-z]+/.exec(rest);
     if (blank) {
       spaced = true;
