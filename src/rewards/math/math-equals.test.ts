@@ -73,6 +73,7 @@ test('units, currency and words', () => {
 test('names of commands are units where nothing follows them', () => {
   equal(['0.75', '\\frac{3}{4}\\text{ cup}'], ['5', '5 \\text{ min}'], ['30', '30 sec'], ['\\sec x', '\\frac{1}{\\cos x}'], ['3', '\\min\\{3, 5\\}']);
   different(['0.75', '\\frac{1}{4}\\text{ cup}'], ['30', '\\sec 30']);
+  assert.equal(compareMath('30', '30 \\in'), 'incomparable');
 });
 
 test('letters over letters behind a number are its unit, or what they stand for', () => {

@@ -111,7 +111,7 @@ function unitBefore(tokens: readonly Token[], start: number, end: number): numbe
   if (!token || at <= start) return null;
   if (token.kind === 'text') return at;
   // `cup`, `min` and `sec` are commands too, but those stand before something.
-  if (token.kind === 'command' && isUnit(token.value)) return at;
+  if (token.kind === 'command' && isUnit(token.value) && !RELATORS.has(token.value)) return at;
   if (token.kind === 'letter' && isSymbol(tokens[at - 1], '/')) return UNIT_LETTERS.has(token.value) && unitBefore(tokens, start, at - 1) !== null ? at : null;
   if (token.kind !== 'letters') return null;
   if (isUnit(token.value)) return at;
