@@ -15,7 +15,7 @@ const [begin, end] = ['<!-- agreement: written by scripts/math-docs.ts -->', '<!
 
 /** A list of pairs with math-verify's verdicts. */
 export interface Corpus {
-  file: 'pairs' | 'later-pairs' | 'unusual-pairs';
+  file: 'pairs' | 'later-pairs' | 'outside-pairs' | 'unusual-pairs';
   /** What it is, for the table. */
   about: string;
 }
@@ -24,6 +24,7 @@ export interface Corpus {
 export const corpora: readonly Corpus[] = [
   { file: 'pairs', about: 'answers as in GSM8K and MATH, by category; right, wrong and nearly right' },
   { file: 'later-pairs', about: 'the same kinds, written when the first list had been met, and not tuned for' },
+  { file: 'outside-pairs', about: 'the same kinds once more, written apart from the other lists: more near misses, and rubbish' },
   { file: 'unusual-pairs', about: 'writings sought for where readers differ: characters, complex numbers, calculus, bare notation' },
 ];
 

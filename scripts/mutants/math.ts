@@ -34,6 +34,27 @@ export const math: readonly Mutant[] = [
     tests: own,
   },
   {
+    name: 'of conditions with "and" between one is enough',
+    file: 'src/rewards/math/same-collection.ts',
+    find: "node.all ? 'intersection' : 'union'",
+    replace: "'union'",
+    tests: own,
+  },
+  {
+    name: 'the morning is the evening',
+    file: 'src/rewards/math/math-equals.ts',
+    find: '&& halfOfDay(gold) !== halfOfDay(answer)) return',
+    replace: '&& gold === answer) return',
+    tests: own,
+  },
+  {
+    name: 'relations between numbers are multiples of each other',
+    file: 'src/rewards/math/compare.ts',
+    find: 'symbolsOf(x).size + symbolsOf(y).size === 0',
+    replace: 'x === y',
+    tests: own,
+  },
+  {
     name: 'functions of symbols are compared at positive points alone',
     file: 'src/rewards/math/scalar.ts',
     find: '(random() < 0.4 ? -1 : 1)',

@@ -5,9 +5,9 @@ import type { Budget } from './limits.ts';
 import { matrixOf } from './matrix.ts';
 import { isOfSymbols } from './parse.ts';
 import { sameScalar } from './scalar.ts';
-import { isCollection, sameCollection } from './same-collection.ts';
+import { isCollection, isCondition, sameCollection } from './same-collection.ts';
 import { solutionOf } from './real-set.ts';
-import { children, difference } from './syntax.ts';
+import { children, difference, symbolsOf } from './syntax.ts';
 import type { Node, Relation, Relator } from './syntax.ts';
 
 const SWAPPED: Readonly<Record<Relator, Relator>> = { '<': '>', '<=': '>=', '>': '<', '>=': '<=', '=': '=', '!=': '!=' };
@@ -23,6 +23,7 @@ export function sameMeaning(gold: Node, answer: Node, budget: Budget): boolean {
   const [left, right] = unwrapped(shortened(gold), shortened(answer));
   if (left.type === 'relation' && right.type === 'relation') return sameRelation(left, right, budget);
   if (left.type === 'relation' && isCollection(right)) return sameCollection(solutionOf(left, budget), right, budget, sameMeaning);
+  if (right.type === 'relation' && isCondition(left)) return sameCollection(left, solutionOf(right, budget), budget, sameMeaning);
   if (left.type === 'relation' || right.type === 'relation') return false;
   if (isCollection(left) || isCollection(right)) return sameCollection(left, right, budget, sameMeaning);
   const word = sameWord(left, right);
@@ -69,6 +70,8 @@ function sameStep(a: ReturnType<typeof step>, b: ReturnType<typeof step>, budget
     return a.relator === b.relator && sameMeaning(a.left, b.left, budget) && sameMeaning(a.right, b.right, budget);
   }
   const [x, y] = [difference(a.left, a.right), difference(b.left, b.right)];
+  // Of numbers alone a relation holds or not, whatever they are.
+  if (symbolsOf(x).size + symbolsOf(y).size === 0) return a.relator === b.relator && sameScalar(a.left, b.left, budget) && sameScalar(a.right, b.right, budget);
   const ratio = ratioOf(canonical(x, budget), canonical(y, budget), budget);
   if (ratio) return ratio.num > 0n ? a.relator === b.relator : SWAPPED[a.relator] === b.relator;
   return a.relator === b.relator && sameScalar(x, y, budget);

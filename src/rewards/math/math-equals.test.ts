@@ -70,6 +70,71 @@ test('units, currency and words', () => {
   different(['12', '13 \\text{ cm}'], ['\\text{even}', '\\text{odd}'], ['A', 'B']);
 });
 
+test('names of commands are units where nothing follows them', () => {
+  equal(['0.75', '\\frac{3}{4}\\text{ cup}'], ['5', '5 \\text{ min}'], ['30', '30 sec'], ['\\sec x', '\\frac{1}{\\cos x}'], ['3', '\\min\\{3, 5\\}']);
+  different(['0.75', '\\frac{1}{4}\\text{ cup}'], ['30', '\\sec 30']);
+  assert.equal(compareMath('30', '30 \\in'), 'incomparable');
+});
+
+test('letters over letters behind a number are its unit, or what they stand for', () => {
+  equal(['9.8 m/s^2', '9.8'], ['9.8', '9.8\\ \\frac{\\text{m}}{\\text{s}^2}'], ['25', '25^\\circ C'], ['25°C', '25'], ['\\frac{5m}{s}', '5 m/s']);
+  different(['x/s', 'x'], ['5/s', '5'], ['9.8 m/s^2', '8.9'], ['25°C', '25x']);
+});
+
+test('times of day differ where both name their half, and it is another', () => {
+  equal(['3:45', '3:45 PM'], ['7 \\text{ p.m.}', '7 pm'], ['\\boxed{7\\text{ AM}}', '7 a.m.']);
+  different(['3:45 PM', '3:45 AM'], ['7 \\text{ p.m.}', '\\boxed{7 \\text{ a.m.}}'], ['7 pm', '8 pm']);
+});
+
+test('of inequalities with "and" between all must hold, with "or" one', () => {
+  equal(['x>2 \\text{ and } x<5', '(2,5)'], ['x>2 and x<5', '2<x<5'], ['2<x<5', 'x<5 and x>2'], ['x<1 or x>3', '(-\\infty,1)\\cup(3,\\infty)'], ['x>2 and y<3', 'y<3 and x>2'], ['1 and 2', '2, 1']);
+  different(['x>2 \\text{ and } x<5', '(-\\infty,\\infty)'], ['x<5 or x>2', '(2,5)'], ['x>2 and x<5', '2<x<6']);
+  assert.equal(compareMath('x<1 or y>3', '(-\\infty,1)\\cup(3,\\infty)'), 'incomparable');
+  assert.equal(compareMath('x>1 and x<2 or x>5', '(1,2)'), 'incomparable');
+});
+
+test('sets by a condition on a real number', () => {
+  equal(['\\{x : x > 2\\}', '(2,\\infty)'], ['\\{x | x>1, x < 2\\}', '(1,2)'], ['\\{x \\in \\mathbb{R} \\mid -1 < x \\le 2\\}', '(-1,2]'], ['\\{x \\mid x<1 \\text{ or } x > 2\\}', '(-\\infty,1)\\cup(2,\\infty)'], ['x>2', '\\{x | x > 2\\}'], ['\\{x | x>2\\}', 'x>2'], ['\\{|x|, 2\\}', '\\{2, |x|\\}'], ['\\{1:2, 3\\}', '\\{\\frac{1}{2}, 3\\}']);
+  different(['\\{x : x > 2\\}', '\\{x : x > 3\\}'], ['\\{x : x > 2\\}', '[2,\\infty)']);
+  for (const set of ['\\{x^2 : x > 2\\}', '\\{x \\in \\mathbb{Z} : x > 2\\}']) assert.equal(compareMath(set, '(2,\\infty)'), 'incomparable');
+});
+
+test('relations between numbers alone are compared side by side', () => {
+  equal(['2+3=5', '5=3+2'], ['3<5', '5>3']);
+  different(['2+3=5', '1+1=2'], ['5>3', '5>2']);
+});
+
+test('separators, signs and digits as keyboards and countries have them', () => {
+  equal(["1'000'000", '1000000'], ['３', '3'], ['（３，４）', '(3,4)'], ['x¹⁰', 'x^{10}'], ['3⁄4', '0.75'], ['3 x 4', '12'], ['1.2 x 10^5', '120000'], ['\\text{infinity}', '\\infty']);
+  different(['1,234', '1, 234'], ["5'12", '512'], ['x¹⁰', 'x'], ['3x4', '12']);
+});
+
+test('determinants and binomials of old', () => {
+  equal(['\\begin{vmatrix} a & b \\\\ c & d \\end{vmatrix}', 'ad - bc'], ['\\begin{vmatrix} 1 & 2 & 3 \\\\ 4 & 5 & 6 \\\\ 7 & 8 & 10 \\end{vmatrix}', '-3'], ['{5 \\choose 2}', '10']);
+  different(['\\begin{vmatrix} 1 & 2 \\\\ 3 & 4 \\end{vmatrix}', '2'], ['{5 \\choose 2}', '\\frac{5}{2}']);
+});
+
+test('boxes under their other name and without braces', () => {
+  equal(['\\fbox{3}', '3'], ['5', '\\fbox{5}'], ['\\boxed5', '5'], ['\\boxed 12.5', '\\frac{25}{2}']);
+  different(['\\fbox{3}', '4'], ['5', 'x = 5, so \\boxed6']);
+});
+
+test('numbers in a row are no answer', () => {
+  assert.equal(compareMath('5', '5 5 5 5'), 'incomparable');
+  assert.equal(compareMath('4', '1 2 3 4'), 'incomparable');
+});
+
+test('a full stop at the end says nothing', () => {
+  equal(['1,000', '1,000.'], ['\\frac12', '\\frac12.'], ['x_1', 'x_1.'], ['2^{10}', '2^{10}.'], ['12', '12.'], ['\\int_0^1 x', '\\int_0^1 x.'], ['0.\\overline{3}', '\\frac{1}{3}.']);
+  different(['1,000', '1.000.'], ['12', '1.2.']);
+});
+
+test('what is too large is equal where it is written alike', () => {
+  equal(['9^{9^{9}}', '9^{9^9}'], ['\\frac{1}{0}', '\\dfrac{1}{0}'], ['2^{4000}', '2 \\cdot 2^{3999}']);
+  assert.equal(compareMath('9^{9^{9}}', '9^{9^8}'), 'incomparable');
+  assert.equal(compareMath(`9${'!'.repeat(1_900)}`, `{9}${'!'.repeat(1_900)}`), 'equal');
+});
+
 test('brackets may be forty deep', () => {
   equal(['5', `${'('.repeat(40)}5${')'.repeat(40)}`], ['\\sqrt{2}', `${'{'.repeat(40)}\\sqrt{2}${'}'.repeat(40)}`]);
 });

@@ -11,7 +11,7 @@ import type { Token } from './tokens.ts';
 /** Commands that stand between two things or close one, and so end a product written without signs. */
 const ENDING = new Set([
   'cdot', 'times', 'div', 'pm', 'mp', 'cup', 'cap', 'setminus', 'backslash', 'in', 'and', 'or', 'le', 'leq', 'leqslant', 'ge', 'geq', 'geqslant', 'lt', 'gt', 'ne', 'neq', 'approx', 'equiv', 'sim', 'to',
-  'rightarrow', 'Rightarrow', 'implies', 'rfloor', 'rceil', 'rangle', 'rvert', 'rVert', 'rbrace', 'rbrack', 'over', 'ast', 'mod', 'bmod', 'pmod', 'lor', 'land', 'vee', 'wedge', 'colon', 'iff',
+  'rightarrow', 'Rightarrow', 'implies', 'rfloor', 'rceil', 'rangle', 'rvert', 'rVert', 'rbrace', 'rbrack', 'over', 'choose', 'ast', 'mod', 'bmod', 'pmod', 'lor', 'land', 'vee', 'wedge', 'colon', 'iff',
 ]);
 
 /** A sum: terms with +, −, ± and ∓ between them. */

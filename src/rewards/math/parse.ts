@@ -31,7 +31,18 @@ function parseTokens(tokens: readonly Token[], strict: boolean): Node {
   const items = readElements(cursor).flatMap(bothSigns);
   if (cursor.peek()) throw new Unreadable(`did not expect ${cursor.peek()!.value}`);
   if (items.length === 0) throw new Unreadable('empty');
-  return items.length === 1 ? items[0]! : { type: 'set', items };
+  return items.length === 1 ? items[0]! : { type: 'set', items, all: mustAllHold(tokens, items, false) };
+}
+
+/**
+ * Whether all of several conditions must hold, by the words between them; where only commas stand there, as given.
+ *
+ * @throws Unreadable where "and" and "or" both stand there
+ */
+export function mustAllHold(tokens: readonly Token[], items: readonly Node[], otherwise: boolean): boolean {
+  const [hasAnd, hasOr] = [true, false].map((word) => tokens.some(({ and }) => and === word));
+  if (hasAnd && hasOr && items.some(({ type }) => type === 'relation')) throw new Unreadable('"and" beside "or"');
+  return hasAnd || hasOr ? hasAnd! : otherwise;
 }
 
 /** Elements between commas or semicolons, with their ±. Where both separators stand, semicolons separate tuples. */

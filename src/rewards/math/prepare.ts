@@ -6,18 +6,26 @@ const RELATORS = new Set(['=', '<', '>', '<=', '>=', '!=', 'le', 'leq', 'ge', 'g
 
 /** The tokens as the parser wants them. */
 export function prepare(tokens: readonly Token[]): Token[] {
-  const separated = withoutPunctuation(tokens.map(separator).map(percentSign));
+  const separated = withoutPunctuation(tokens.map(separator).map(percentSign).map(timesSign));
   return withoutUnits(joinedThousands(joinedGroups(separated)));
 }
 
 /** `and`, `or`, in text or as a command, part elements as a comma does. */
 function separator(token: Token): Token {
   const isWord = token.kind === 'text' || token.kind === 'command';
-  return isWord && /^,?\s*(?:and|or|lor|land|vee)\s*,?$/.test(token.value) ? { ...token, kind: 'symbol', value: ',' } : token;
+  if (!isWord || !/^,?\s*(?:and|or|lor|land|vee|wedge)\s*,?$/.test(token.value)) return token;
+  return { ...token, kind: 'symbol', value: ',', and: /and|wedge/.test(token.value) };
 }
 
 function percentSign(token: Token): Token {
   return token.kind === 'letters' && /^(?:percent|percentage|pct)$/i.test(token.value) ? { ...token, kind: 'symbol', value: '%' } : token;
+}
+
+/** `3 x 4` is a product: an x between two numbers, with blanks around it. */
+function timesSign(token: Token, at: number, tokens: readonly Token[]): Token {
+  const [last, next] = [tokens[at - 1], tokens[at + 1]];
+  const isTimes = token.kind === 'letter' && token.value === 'x' && token.spaced && last?.kind === 'number' && next?.kind === 'number' && next.spaced;
+  return isTimes ? { ...token, kind: 'symbol', value: '*' } : token;
 }
 
 /** Without commas side by side, a leading ≈, and stops and commas at the end. */
@@ -102,6 +110,8 @@ function unitBefore(tokens: readonly Token[], start: number, end: number): numbe
   const token = tokens[at];
   if (!token || at <= start) return null;
   if (token.kind === 'text') return at;
+  // `cup`, `min` and `sec` are commands too, but those stand before something.
+  if (token.kind === 'command' && isUnit(token.value) && !RELATORS.has(token.value)) return at;
   if (token.kind === 'letter' && isSymbol(tokens[at - 1], '/')) return UNIT_LETTERS.has(token.value) && unitBefore(tokens, start, at - 1) !== null ? at : null;
   if (token.kind !== 'letters') return null;
   if (isUnit(token.value)) return at;
@@ -111,18 +121,35 @@ function unitBefore(tokens: readonly Token[], start: number, end: number): numbe
 
 /** Where `\frac{\text{km}}{\text{h}}` begins that ends before `end`; −1 where there is none. */
 function unitFractionBefore(tokens: readonly Token[], end: number): number {
-  const [frac, ...rest] = tokens.slice(Math.max(0, end - 7), end);
-  const isFraction = rest.length === 6 && frac?.kind === 'command' && frac.value.endsWith('frac');
-  return isFraction && rest[1]!.kind === 'text' && rest[4]!.kind === 'text' ? end - 7 : -1;
+  const bottom = unitInBraces(tokens, end);
+  const top = unitInBraces(tokens, bottom);
+  const frac = tokens[top - 1];
+  return frac?.kind === 'command' && frac.value.endsWith('frac') ? top - 1 : -1;
 }
 
-/** The tokens without a last letter that may be the unit of a plain number, as in `5 m`; null where there is none. */
+/** Where the braces begin that hold a unit in text, as in `{\text{s}^2}`, and end before `end`; −1 where there are none. */
+function unitInBraces(tokens: readonly Token[], end: number): number {
+  const text = tokens[end - 2]?.kind === 'number' && isSymbol(tokens[end - 3], '^') ? end - 4 : end - 2;
+  return isSymbol(tokens[end - 1], '}') && tokens[text]?.kind === 'text' && isSymbol(tokens[text - 1], '{') ? text - 1 : -1;
+}
+
+/** The tokens without last letters that may be the unit of a plain number, as in `5 m`, `5 m/s^2` or `5^\circ C`; null where there are none. */
 export function withoutUnitLetter(tokens: readonly Token[]): Token[] | null {
-  const end = isSymbol(tokens.at(-2), '^') ? tokens.length - 2 : tokens.length;
-  const unit = tokens[end - 1];
-  const rest = tokens.slice(0, Math.max(0, end - 1));
-  if (unit?.kind !== 'letter' || !UNIT_LETTERS.has(unit.value) || rest.at(-1)?.kind !== 'number') return null;
+  const letter = unitLetterBefore(tokens, tokens.length);
+  if (letter === null) return null;
+  const isOver = isSymbol(tokens[letter - 1], '/') && tokens[letter - 2]?.kind !== 'number';
+  const start = isOver ? unitLetterBefore(tokens, letter - 1) : letter;
+  if (start === null) return null;
+  const rest = tokens.slice(0, start);
+  if (rest.at(-1)?.kind !== 'number' && rest.at(-1)?.value !== 'circ') return null;
   return rest.some(({ kind }) => kind === 'letter' || kind === 'letters' || kind === 'text') ? null : rest;
+}
+
+/** Where the letter of a unit stands that ends before `end`, with a power or without; null where there is none. */
+function unitLetterBefore(tokens: readonly Token[], end: number): number | null {
+  const at = isSymbol(tokens[end - 2], '^') ? end - 3 : end - 1;
+  const token = tokens[at];
+  return token?.kind === 'letter' && UNIT_LETTERS.has(token.value) ? at : null;
 }
 
 function isWord(token: Token | undefined): boolean {

@@ -92,5 +92,5 @@ export function abs(a: bigint): bigint {
 }
 
 function bitLength(a: bigint): number {
-  return abs(a).toString(16).length * 4;
+  return abs(a).toString(2).length;
 }

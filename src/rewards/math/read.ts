@@ -50,11 +50,12 @@ export function readCompletion(text: string): Reading | null {
 }
 
 /** What an answer means that is bare mathematics, or a text that holds it. Null where nothing is found. */
-export function readAnswer(text: string): Reading | null {
+export function readAnswer(given: string): Reading | null {
+  const text = given.replace(/\\(?:boxed|fbox)\s*(?:\{|(\d+(?:\.\d+)?))/g, (_, digits?: string) => (digits === undefined ? '\\boxed{' : `\\boxed{${digits}}`));
   if (/(?<!\\)\$|\\boxed|\\fbox|\\\(|\\\[/.test(text) || isProse(text)) return readSolution(text);
   const bare = readPieces([text]);
-  // LaTeX that cannot be read is compared as text: a number inside it is not its value.
-  return (bare && bare.nodes.length > 0) || text.includes('\\') ? bare : (readSolution(text) ?? bare);
+  // LaTeX that cannot be read is compared as text: a number inside it is not its value, nor is one of several in a row.
+  return (bare && bare.nodes.length > 0) || text.includes('\\') || /^[\d\s.,]*$/.test(text) ? bare : (readSolution(text) ?? bare);
 }
 
 /** Whether a text is a sentence: a word with another word or a number behind it. Units behind a number are none. */
@@ -90,6 +91,7 @@ function parsedOrNone(piece: string, strict: boolean): Node[] {
   }
 }
 
+/** A blank stays between digits, and in `1, 234`, which is a list where `1,234` is a number. */
 function plainText(piece: string): string {
-  return piece.replace(/\\(?:left|right|displaystyle|!)|\$/g, '').replace(/\s+/g, ' ').replace(/(?<!\d) | (?!\d)/g, '');
+  return piece.replace(/\\(?:left|right|displaystyle|!)|\$/g, '').replace(/\\[dt]frac\b/g, '\\frac').replace(/(?<!\.)\.$/, '').replace(/\s+/g, ' ').replace(/(?<!\d)(?<!\d,(?= \d{3}(?!\d))) | (?!\d)/g, '');
 }

@@ -4,6 +4,7 @@ import { BeyondLimits } from './limits.ts';
 import type { Budget } from './limits.ts';
 import { evaluate } from './numeric.ts';
 import { intervalsOf, solutionOf } from './real-set.ts';
+import { symbolsOf } from './syntax.ts';
 import type { Node } from './syntax.ts';
 
 /** Compares two elements; gold first. */
@@ -29,7 +30,7 @@ export function sameCollection(gold: Node, answer: Node, budget: Budget, same: S
   const [left, right] = [pairIfBackwards(gold), pairIfBackwards(answer)];
   if (left.type === 'interval' && right.type === 'interval') return sameInterval(left, right, budget, same);
   const [items, others] = [elementsOf(left), elementsOf(right)];
-  if (items && others) {
+  if (items && others && isCondition(left) === isCondition(right)) {
     const isOrdered = left.type === 'tuple' || left.type === 'interval';
     return isOrdered ? sameSequence(items, others, budget, same) : sameElements(items, others, budget, same);
   }
@@ -78,10 +79,15 @@ function distinct(items: readonly Node[], budget: Budget, same: Same): Node[] {
   return kept;
 }
 
-/** A list of inequalities, as in `x < 1 or x > 3`, is the union of what they allow. */
+/** Whether a tree is a list that says by inequalities where a number lies. */
+export function isCondition(node: Node): boolean {
+  return node.type === 'set' && node.items.some((item) => item.type === 'relation' && item.relators.some((relator) => relator !== '='));
+}
+
+/** A list of inequalities, as in `x < 1 or x > 3`, is the union of what they allow; with "and" between, what all of them allow. */
 function asRealSet(node: Node, budget: Budget): Node {
-  if (node.type !== 'set') return node;
+  if (node.type !== 'set' || !isCondition(node)) return node;
+  if (symbolsOf(node).size > 1) throw new BeyondLimits('conditions on several symbols');
   const parts = node.items.map((item) => (item.type === 'relation' ? solutionOf(item, budget) : item));
-  if (parts.length === 0 || !node.items.some(({ type }) => type === 'relation')) return node;
-  return parts.reduce((left, right) => ({ type: 'setOperation', operator: 'union', left, right }));
+  return parts.reduce((left, right) => ({ type: 'setOperation', operator: node.all ? 'intersection' : 'union', left, right }));
 }

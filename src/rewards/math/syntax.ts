@@ -23,8 +23,8 @@ export type Node =
   | { type: 'percent'; expr: Node }
   /** ± expr, or ∓ expr where `flipped`. */
   | { type: 'plusMinus'; expr: Node; flipped: boolean }
-  /** Elements between braces, or a list without brackets. In the order written. */
-  | { type: 'set'; items: Node[] }
+  /** Elements between braces, or a list without brackets. In the order written. `all`: with "and" between, so that of inequalities all must hold. */
+  | { type: 'set'; items: Node[]; all?: boolean }
   | { type: 'tuple'; items: Node[] }
   | { type: 'interval'; low: Node; high: Node; lowOpen: boolean; highOpen: boolean }
   | { type: 'setOperation'; operator: 'union' | 'intersection' | 'difference'; left: Node; right: Node }

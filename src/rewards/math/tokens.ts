@@ -9,14 +9,16 @@ export interface Token {
   value: string;
   /** Whether blanks stand before it. */
   spaced: boolean;
+  /** Of a separator that was a word: whether it was "and", not "or". */
+  and?: boolean;
 }
 
 /** What other writing systems and keyboards offer for a command or a character. */
 const CHARACTERS: Readonly<Record<string, string>> = {
   π: '\\pi ', '∞': '\\infty ', '√': '\\sqrt ', '×': '\\times ', '·': '\\cdot ', '⋅': '\\cdot ', '∙': '\\cdot ', '÷': '\\div ', '−': '-', '–': '-', '≤': '\\le ', '≥': '\\ge ',
-  '≠': '\\ne ', '≈': '\\approx ', '±': '\\pm ', '∪': '\\cup ', '∩': '\\cap ', '∈': '\\in ', '∅': '\\emptyset ', '°': '^\\circ ', '²': '^{2}', '³': '^{3}', '½': '\\frac{1}{2}', '¼': '\\frac{1}{4}',
+  '≠': '\\ne ', '≈': '\\approx ', '±': '\\pm ', '∪': '\\cup ', '∩': '\\cap ', '∈': '\\in ', '∅': '\\emptyset ', '°': '^\\circ ', '½': '\\frac{1}{2}', '¼': '\\frac{1}{4}',
   '¾': '\\frac{3}{4}', ℝ: '\\mathbb{R}', ℤ: '\\mathbb{Z}', α: '\\alpha ', β: '\\beta ', γ: '\\gamma ', δ: '\\delta ', θ: '\\theta ', λ: '\\lambda ', μ: '\\mu ', σ: '\\sigma ', φ: '\\phi ',
-  ω: '\\omega ', '’': "'", '，': ',', '（': '(', '）': ')',
+  ω: '\\omega ', '’': "'", '⁄': '/',
 };
 
 /** Commands that change how mathematics looks and not what it says. */
@@ -32,6 +34,8 @@ const TEXTS = new Set(['text', 'textbf', 'textit', 'textrm', 'textnormal', 'mbox
 const NAMES = new Set(['sqrt', 'sin', 'cos', 'tan', 'cot', 'sec', 'csc', 'arcsin', 'arccos', 'arctan', 'sinh', 'cosh', 'tanh', 'log', 'ln', 'exp', 'pi', 'infty', 'floor', 'ceil', 'abs', 'gcd', 'lcm', 'max', 'min', 'cup', 'cap', 'or', 'and', 'binom']);
 
 const CURRENCY = /[$€£¥₹₽₩₪₫₱]/u;
+/** Digits that are written as powers, by their value. */
+const RAISED = '⁰¹²³⁴⁵⁶⁷⁸⁹';
 const REPLACED = new RegExp(`[${Object.keys(CHARACTERS).join('')}]`, 'gu');
 
 /**
@@ -41,7 +45,11 @@ const REPLACED = new RegExp(`[${Object.keys(CHARACTERS).join('')}]`, 'gu');
  */
 export function tokenize(source: string): Token[] {
   if (source.length > MAX_LENGTH) throw new BeyondLimits('too long');
-  const text = source.replace(REPLACED, (character) => CHARACTERS[character]!);
+  const text = source
+    // The wide forms of Chinese and Japanese texts: （３，４）.
+    .replace(/[\uff01-\uff5e]/g, (wide) => String.fromCharCode(wide.charCodeAt(0) - 0xfee0))
+    .replace(/[⁰¹²³⁴-⁹]+/g, (digits) => `^{${[...digits].map((digit) => RAISED.indexOf(digit)).join('')}}`)
+    .replace(REPLACED, (character) => CHARACTERS[character]!);
   const hasRows = text.includes('\\begin');
   const tokens: Token[] = [];
   let spaced = false;
@@ -53,13 +61,13 @@ export function tokenize(source: string): Token[] {
   while (at < text.length) {
     const rest = text.slice(at);
     const blank = /^(?:\s|~|\{\}|\\\n)+/.exec(rest);
-    const number = /^(?:\d+(?:(?:\{,\}|\\!,\\!|,\\!|\\,)\d{3})*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+(?![a-zA-Z\d]))?/.exec(rest);
+    const number = /^(?:\d+(?:(?:\{,\}|\\!,\\!|,\\!|\\,|')\d{3}(?!\d))*(?:\.\d+|\.(?!\s*$))?|\.\d+)(?:[eE][+-]?\d+(?![a-zA-Z\d]))?/.exec(rest);
     const letters = /^[A-Za-z]+/.exec(rest);
     if (blank) {
       spaced = true;
       at += blank[0].length;
     } else if (number) {
-      push('number', number[0].replace(/\{,\}|\\!|\\,|,/g, ''));
+      push('number', number[0].replace(/\{,\}|\\!|\\,|[,']/g, ''));
       at += number[0].length;
     } else if (letters) {
       pushLetters(letters[0], push);
@@ -129,6 +137,7 @@ function pushText(content: string, push: Push): void {
   const inside = content.replace(/\\\$|\$/g, '').trim();
   if (inside === '') return;
   if (/^[\d.,+\-/%\\\s]+$/.test(inside)) for (const token of tokenize(inside)) push(token.kind, token.value);
+  else if (/^(?:infinity|inf)$/i.test(inside)) push('command', 'infty');
   else if (NAMES.has(inside) && inside !== 'pi') push('command', inside);
   else if (/^(?:percent|percentage|pct|%|\\%)$/i.test(inside)) push('symbol', '%');
   else push('text', inside);
