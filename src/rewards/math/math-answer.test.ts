@@ -22,8 +22,8 @@ test('1 for the answer, 0 for another and for none, null where the solution has 
 });
 
 test('boxes side by side: an empty one says nothing, the same value twice is one, another value spoils the answer', () => {
-  const graded: [string, number][] = [['\\boxed{5}\\boxed{}', 1], ['\\boxed{5}\\boxed{500\\%}', 1], ['\\boxed{5\\text{ cm}}\\boxed{\\frac{1}{2}}', 0]];
-  for (const [text, expected] of graded) assert.equal(mathAnswer()(sample(text, { solution: '$5$' })), expected, text);
+  const graded: [string, string, number][] = [['\\boxed{5}\\boxed{}', '5', 1], ['\\boxed{0.5}\\boxed{50\\%}', '0.5', 1], ['\\boxed{5\\text{ cm}}\\boxed{\\frac{1}{2}}', '5', 0]];
+  for (const [text, solution, expected] of graded) assert.equal(mathAnswer()(sample(text, { solution })), expected, text);
 });
 
 test('a column that is not there is named, with those that are', () => {
