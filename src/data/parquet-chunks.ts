@@ -1,6 +1,6 @@
 /**
  * The bytes of one row group, checked before the library decodes them. The library trusts the sizes in a file: a damaged one
- * could send it backwards for ever, or have it make room for what is not there.
+ * could send it backwards for ever, or have it make room for what is not there. Nor does it look at checksums.
  */
 import { crc32 } from 'node:zlib';
 import type { AsyncBuffer, ColumnMetaData, RowGroup } from 'hyparquet';

@@ -106,7 +106,7 @@ function keyText({ element, children }: SchemaTree): (value: unknown) => string 
   const convert = leaf(element, kind);
   const isWhole = element.type === 'INT64' && (kind === '' || /^U?INT_/.test(kind));
   return (value) => {
-    if (isWhole) return String(kind === 'UINT_64' ? BigInt.asUintN(64, value as bigint) : value);
+    if (isWhole && value !== undefined) return String(kind === 'UINT_64' ? BigInt.asUintN(64, value as bigint) : value);
     const key = convert(value);
     if (key instanceof Uint8Array) throw new UnreadableValue('a map whose keys are bytes', LEAVE_OUT);
     return String(key);
@@ -125,7 +125,7 @@ function orNull(convert: Convert): Convert {
   return (value) => (value === null || value === undefined ? null : convert(value));
 }
 
-/** A value that is not there at all, unlike null: a dictionary or a page holds fewer than what refers to it. */
+/** What a leaf becomes. A value that is not there at all, unlike null, is damage: a dictionary or page holds fewer than refer to it. */
 function leaf(element: SchemaElement, kind: string): Convert {
   const convert = leafOf(element, kind);
   return (value) => {
