@@ -16,7 +16,7 @@ interface Column {
 
 const loadLibrary = async () => {
   const [library, { compressors }, { parquetHeader }] = await Promise.all([import('hyparquet'), import('hyparquet-compressors'), import('hyparquet/src/column.js')]);
-  // gzip by Node: the library's does not look at the checksum, and may go round for ever in a damaged page.
+  // gzip by Node: the library's does not look at the checksum.
   const codecs = { ...compressors, GZIP: (input: Uint8Array, length: number) => gunzipSync(input, { maxOutputLength: length }) };
   // A page without bytes, as the dictionary of a column of nulls, is more than its LZ4 can take.
   const unpackers = Object.entries(codecs).map(([codec, unpack]) => [codec, (input: Uint8Array, length: number) => (length === 0 ? new Uint8Array(0) : unpack(input, length))] as const);
