@@ -5,6 +5,7 @@ Usage: python3 fuzz_parquet.py FOLDER [COUNT [SEED]]      (needs the package `py
 Writes N.parquet and N.json into the folder. `scripts/fuzz-parquet.ts` runs this and compares.
 """
 import datetime
+import decimal
 import json
 import random
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-SIMPLE = [pa.int8(), pa.int32(), pa.int64(), pa.float32(), pa.float64(), pa.bool_(), pa.string(), pa.string(), pa.date32()]
+SIMPLE = [pa.int8(), pa.int32(), pa.int64(), pa.float32(), pa.float64(), pa.bool_(), pa.string(), pa.string(), pa.date32(), pa.uint16(), pa.uint64(), pa.decimal128(9, 2), pa.decimal128(30, 12)]
 
 
 def draw_type(draw, depth=0):
@@ -40,8 +41,16 @@ def draw_value(draw, kind, nullable=True):
         return draw.choice([0.0, -1.5, draw.randint(-1000, 1000) / 8])
     if pa.types.is_date(kind):
         return datetime.date(2000, 1, 1) + datetime.timedelta(days=draw.randint(-40000, 40000))
+    if pa.types.is_decimal(kind):
+        return decimal.Decimal(draw.randint(-(10**kind.precision) + 1, 10**kind.precision - 1)).scaleb(-kind.scale)
+    if pa.types.is_unsigned_integer(kind):
+        return draw.randint(0, 2**16 - 1 if kind == pa.uint16() else 2**53 - 1)
     most = {pa.int8(): 2**7 - 1, pa.int32(): 2**31 - 1}.get(kind, 2**53 - 1)
     return draw.randint(-most, most)
+
+
+def plain(value):
+    return format(value, "f") if isinstance(value, decimal.Decimal) else str(value)
 
 
 def write(folder, number, draw):
@@ -58,8 +67,11 @@ def write(folder, number, draw):
         use_dictionary=draw.random() < 0.6,
         data_page_version=draw.choice(["1.0", "2.0"]),
         version=draw.choice(["1.0", "2.4", "2.6"]),
+        write_page_checksum=draw.random() < 0.5,
+        write_page_index=draw.random() < 0.5,
+        store_decimal_as_integer=draw.random() < 0.5,
     )
-    (folder / f"{number}.json").write_text(json.dumps(table.to_pylist(), default=str))
+    (folder / f"{number}.json").write_text(json.dumps(table.to_pylist(), default=plain))
 
 
 def main(folder, count="200", seed="1"):

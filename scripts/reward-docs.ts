@@ -74,8 +74,8 @@ function extractionsText(): string {
   const rows = Object.entries(extractions).map(([name, what]) => [`\`${name}\``, what]);
   return `## Extractions
 
-Where an answer stands in a text, without outer white space. In code: \`extractAnswer(text, 'boxed')\`. A completion without
-such an answer earns nothing; a row without one is an error.
+Where an answer stands in a text, without outer white space; white space is Python's, so a byte order mark is none. In code:
+\`extractAnswer(text, 'boxed')\`. A completion without such an answer earns nothing; a row without one is an error.
 
 ${tableText(['extraction', 'what it takes'], rows)}`;
 }

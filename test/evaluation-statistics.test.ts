@@ -12,6 +12,7 @@ interface Fixture {
   mcnemar: { onlyFirst: number; onlySecond: number; p: number }[];
   passAtK: { n: number; c: number; k: number; pass: number }[];
   permutation: { values: number[]; p: number }[];
+  permutationTies: { values: number[]; p: number }[];
   permutationDrawn: { values: number[]; p: number };
   bootstrap: { values: number[]; low: number; high: number; error: number }[];
 }
@@ -29,12 +30,16 @@ test('Wilson intervals as statsmodels has them', () => {
 });
 
 test('the exact McNemar test as statsmodels has it', () => {
-  // 1e-9: a sum of up to 900 terms, each from logarithms.
+  // 1e-9: products and sums of up to 832,000 factors.
   for (const { p, ...discordant } of fixture.mcnemar) near(mcnemarExact(discordant), p, 1e-9 * Math.max(p, 1e-3), JSON.stringify(discordant));
 });
 
 test('pass@k as all subsets say', () => {
   for (const { n, c, k, pass } of fixture.passAtK) near(passAtK(n, c, k), pass, 1e-12, `n ${n}, c ${c}, k ${k}`);
+});
+
+test('sums that are equal but for rounding count as equal in the permutation test', () => {
+  for (const { values, p } of fixture.permutationTies) near(permutationTest(values), p, 1e-12, JSON.stringify(values));
 });
 
 test('the permutation test as scipy has it: exact for few differences, close for those drawn', () => {

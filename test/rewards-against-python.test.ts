@@ -10,6 +10,7 @@ import { rewards } from '../src/rewards/builtin.ts';
 import type { PureReward } from '../src/rewards/definition.ts';
 import { lengthOf } from '../src/rewards/length.ts';
 import { singleNumber } from '../src/rewards/numbers.ts';
+import { strip } from '../src/rewards/white-space.ts';
 import { sampleOf } from './reward-sample.ts';
 
 interface Case {
@@ -40,7 +41,7 @@ interface Case {
 const cases = JSON.parse(readFileSync(new URL('./fixtures/rewards/cases.json', import.meta.url), 'utf8')) as Case[];
 
 /** The comparison that stands in for math-verify in make.py. */
-const check = (text: string, gold: string): boolean | null => (gold === '?' ? null : text.trimEnd().endsWith(gold));
+const check = (text: string, gold: string): boolean | null => (gold === '?' ? null : strip(text).endsWith(gold));
 const column = 'solution';
 
 /** Reward → what ours gives and what TRL gave. */

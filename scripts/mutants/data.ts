@@ -17,6 +17,13 @@ export const data: readonly Mutant[] = [
     tests: ['src/data/parquet.test.ts'],
   },
   {
+    name: 'checksums of Parquet pages are not looked at',
+    file: 'src/data/parquet-chunks.ts',
+    find: '!== crc >>> 0) refuse',
+    replace: '!== crc >>> 0 && packed < 0) refuse',
+    tests: ['src/data/parquet.test.ts'],
+  },
+  {
     name: 'the second pass over a stream is drawn like the first',
     file: 'src/data/stream.ts',
     find: 'below(waiting.length, seed, pass, drawn++)',

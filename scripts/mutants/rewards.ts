@@ -72,4 +72,18 @@ export const rewards: readonly Mutant[] = [
     replace: 'first >= 0',
     tests: ['src/rewards/tag-count.test.ts'],
   },
+  {
+    name: 'a first block of one line reaches over the line break behind it',
+    file: 'src/rewards/format.ts',
+    find: 'if (firstBreak < at) return false;',
+    replace: 'if (nextBreak(open.length) < at) return false;',
+    tests: ['src/rewards/format.test.ts'],
+  },
+  {
+    name: 'digits of other scripts are no numbers',
+    file: 'src/rewards/numbers.ts',
+    find: 'asciiDigits(text).matchAll(plainNumber)',
+    replace: 'text.matchAll(plainNumber)',
+    tests: ['src/rewards/numbers.test.ts'],
+  },
 ];

@@ -1,7 +1,8 @@
 /**
  * The bytes of one row group, checked before the library decodes them. The library trusts the sizes in a file: a damaged one
- * could send it backwards for ever, or have it make room for what is not there.
+ * could send it backwards for ever, or have it make room for what is not there. Nor does it look at checksums.
  */
+import { crc32 } from 'node:zlib';
 import type { AsyncBuffer, ColumnMetaData, RowGroup } from 'hyparquet';
 import type { ByteSource } from './byte-source.ts';
 
@@ -73,8 +74,10 @@ function checkPages(view: DataView, meta: ColumnMetaData, readHeader: ReadHeader
   };
   for (let values = 0; values < meta.num_values; ) {
     if (reader.offset >= view.byteLength) refuse(`${values} of ${meta.num_values} values, no more`);
-    const { type, compressed_page_size: packed, uncompressed_page_size: unpacked, ...header } = readHeader(reader);
+    const { type, compressed_page_size: packed, uncompressed_page_size: unpacked, crc, ...header } = readHeader(reader);
     if (!(packed >= 0 && unpacked >= 0 && reader.offset + packed <= view.byteLength)) refuse(`${packed} bytes of ${view.byteLength - reader.offset}`);
+    // It covers the bytes as they are stored; the header has it as a signed number.
+    if (crc !== undefined && crc32(new Uint8Array(view.buffer, view.byteOffset + reader.offset, packed)) !== crc >>> 0) refuse('a checksum that does not fit');
     const count = (type === 'DICTIONARY_PAGE' ? header.dictionary_page_header : (header.data_page_header ?? header.data_page_header_v2))?.num_values ?? 0;
     if (!(count >= 0 && count <= MOST_VALUES)) refuse(`${count} values`);
     if (type !== 'DICTIONARY_PAGE') values += count;

@@ -33,44 +33,84 @@ const LEAVE_OUT = 'choose the other columns with `columns`';
 /** Kinds that have no place in a row. */
 const refused: readonly string[] = ['INTERVAL', 'BSON', 'GEOMETRY', 'GEOGRAPHY', 'VARIANT', 'UNKNOWN'];
 
-/** Makes rows' values of a column's decoded ones. */
+/**
+ * Makes rows' values of a column's decoded ones.
+ *
+ * @throws UnreadableValue for a kind that has no place in a row
+ */
 export function converterOf(node: SchemaTree): Convert {
+  const fault = nameFault(node);
+  if (fault !== null) throw new UnreadableValue(fault, LEAVE_OUT);
+  return convertNode(node);
+}
+
+/** Names by which the library would lose values, or take those of one part for those of another; null where there are none. */
+function nameFault({ element, path, children }: SchemaTree, seen = new Set<string>()): string | null {
+  const place = path.join('.');
+  if (element.name === '__proto__') return 'a part called __proto__';
+  if (seen.has(place)) return `two parts called ${place}`;
+  seen.add(place);
+  return children.reduce((fault: string | null, child) => fault ?? nameFault(child, seen), null);
+}
+
+function convertNode(node: SchemaTree): Convert {
   const { element, children } = node;
   const kind = kindOf(element);
   if (refused.includes(kind)) throw new UnreadableValue(`the kind ${kind.toLowerCase()}`, LEAVE_OUT);
-  if (children.length === 0) return orNull(leaf(element, kind));
+  if (children.length === 0) return element.repetition_type === 'REPEATED' ? orNull((value) => Array.from(value as ArrayLike<unknown>, leaf(element, kind))) : leaf(element, kind);
   const inner = children[0]!;
-  if (kind === 'LIST' && children.length === 1 && inner.element.repetition_type === 'REPEATED') {
-    const element = converterOf(inner.children.length === 1 ? inner.children[0]! : { ...inner, element: { ...inner.element, repetition_type: 'OPTIONAL' } });
+  if (isList(node)) {
+    // In the older form, of two levels, the elements are the repeated part itself; as structs the library does not see a list in them.
+    if (inner.children.length > 1) throw new UnreadableValue('a list in the older form, of two levels', 'write the file anew, or choose the other columns with `columns`');
+    const element = convertNode(inner.children[0] ?? { ...inner, element: { ...inner.element, repetition_type: 'OPTIONAL' } });
     return orNull((value) => Array.from(value as ArrayLike<unknown>, (one) => element(one)));
   }
   if (kind === 'MAP' && children.length === 1 && inner.children.length === 2) {
-    const convert = converterOf(inner.children[1]!);
-    return orNull((value) => Object.fromEntries(Object.entries(value as object).map(([key, one]) => [key, convert(one)])));
+    const [key, value] = inner.children as [SchemaTree, SchemaTree];
+    const [textOf, convert] = [keyText(key), convertNode(value)];
+    return orNull((entries) => Object.fromEntries((entries as Record<string, Record<string, unknown>[]>)[inner.element.name]!.map((entry) => [textOf(entry[key.element.name]), convert(entry[value.element.name])])));
   }
-  const fields = children.map((child) => [child.element.name, converterOf(child)] as const);
+  const fields = children.map((child) => [child.element.name, convertNode(child)] as const);
   const struct = orNull((value) => Object.fromEntries(fields.map(([name, convert]) => [name, convert((value as Record<string, unknown>)[name])])));
   return element.repetition_type === 'REPEATED' ? orNull((value) => (value as unknown[]).map(struct)) : struct;
 }
 
+/** A list as the library makes arrays of it. */
+function isList({ element, children }: SchemaTree): boolean {
+  return kindOf(element) === 'LIST' && children.length === 1 && children[0]!.element.repetition_type === 'REPEATED';
+}
+
 /**
- * The schema with which the library leaves values as they are stored: without the meaning of its leaves. Keys of maps keep
- * theirs, because the library makes names of them.
+ * The schema with which the library leaves values as they are stored: lists and structs alone have a meaning to it. A map is
+ * to it a struct of a list of entries, so that no key becomes a name before its value is known.
  */
 export function plainSchema(tree: SchemaTree, schema: readonly SchemaElement[]): SchemaElement[] {
-  const kept = new Set<SchemaElement>();
-  const visit = (node: SchemaTree, inKey: boolean): void => {
-    const { element, children } = node;
-    if (children.length > 0 || inKey || ['FLOAT16', 'UUID'].includes(kindOf(element))) kept.add(element);
-    const isEntry = children.length === 2 && children[0]!.element.name === 'key';
-    children.forEach((child, i) => visit(child, inKey || (isEntry && i === 0)));
+  const lists = new Set<SchemaElement>();
+  const visit = (node: SchemaTree): void => {
+    if (isList(node)) lists.add(node.element);
+    node.children.forEach(visit);
   };
-  visit(tree, false);
+  visit(tree);
   return schema.map((element) => {
-    if (kept.has(element)) return element;
+    if (['FLOAT16', 'UUID'].includes(kindOf(element))) return element;
     const { converted_type: _converted, logical_type: _logical, ...plain } = element;
-    return plain;
+    return lists.has(element) ? { ...plain, converted_type: 'LIST' } : plain;
   });
+}
+
+/** Keys of a map as the names they get in a row: as text, numbers of any size among them. */
+function keyText({ element, children }: SchemaTree): (value: unknown) => string {
+  const kind = kindOf(element);
+  if (children.length > 0) throw new UnreadableValue('a map whose keys are no single values', LEAVE_OUT);
+  if (refused.includes(kind)) throw new UnreadableValue(`the kind ${kind.toLowerCase()}`, LEAVE_OUT);
+  const convert = leaf(element, kind);
+  const isWhole = element.type === 'INT64' && (kind === '' || /^U?INT_/.test(kind));
+  return (value) => {
+    if (isWhole && value !== undefined) return String(kind === 'UINT_64' ? BigInt.asUintN(64, value as bigint) : value);
+    const key = convert(value);
+    if (key instanceof Uint8Array) throw new UnreadableValue('a map whose keys are bytes', LEAVE_OUT);
+    return String(key);
+  };
 }
 
 /** The meaning of an element by whichever of its two annotations it has. */
@@ -85,9 +125,13 @@ function orNull(convert: Convert): Convert {
   return (value) => (value === null || value === undefined ? null : convert(value));
 }
 
+/** What a leaf becomes. A value that is not there at all, unlike null, is damage: a dictionary or page holds fewer than refer to it. */
 function leaf(element: SchemaElement, kind: string): Convert {
   const convert = leafOf(element, kind);
-  return element.repetition_type === 'REPEATED' ? (value) => Array.from(value as ArrayLike<unknown>, orNull(convert)) : convert;
+  return (value) => {
+    if (value === undefined) throw new Error('fewer values than its pages speak of');
+    return value === null ? null : convert(value);
+  };
 }
 
 function leafOf(element: SchemaElement, kind: string): Convert {

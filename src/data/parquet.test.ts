@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { all, bytesSource } from '../../test/bytes-source.ts';
 import { FileFormatError, InputError } from '../errors.ts';
 import { fileSource } from './byte-source.ts';
+import { converterOf } from './parquet-values.ts';
 import { parquetRows } from './parquet.ts';
 import { originOf } from './row.ts';
 import type { Row } from './row.ts';
@@ -32,7 +33,7 @@ for (const name of ['none', 'snappy', 'gzip', 'brotli', 'zstd', 'lz4', 'plain', 
   });
 }
 
-for (const name of ['delta', 'nulls', 'kinds', 'kinds-old', 'pandas']) {
+for (const name of ['delta', 'nulls', 'kinds', 'kinds-old', 'map-keys', 'pandas']) {
   test(`every kind of value and encoding as Python reads it: ${name}`, async () => {
     assert.deepEqual(asJson(await read(name)), written(name));
   });
@@ -78,6 +79,51 @@ test('a whole number that no JavaScript number holds is refused with its column 
 
 test('text that is not UTF-8 is refused, not mended', async () => {
   await assert.rejects(read('not-utf8'), { name: 'FileFormatError', message: /not UTF-8 \(column `text`, row 1\)/ });
+});
+
+const refusals: [name: string, got: RegExp, rest: boolean][] = [
+  ['same-names', /got two columns of that name \(column `a`\); write the file anew with names of their own/, true],
+  ['same-fields', /got two parts called s\.a \(column `s`\)/, true],
+  ['same-paths', /got two parts called s\.a\.b \(column `s`\)/, true],
+  ['proto', /got a part called __proto__ \(column `__proto__`\)/, true],
+  ['map-of-bytes', /got a map whose keys are bytes \(column `m`, row 0\)/, true],
+  ['encrypted-column', /to be readable without a key, got encryption of the column `a`; write it without, or choose the other columns/, true],
+  ['encrypted-footer', /to be readable without a key, got encryption of its footer; write it without\.$/, false],
+  ['no-columns', /to have columns, got none; write it with at least one\.$/, false],
+];
+for (const [name, got, rest] of refusals) {
+  test(`refused, and not read wrongly: ${name}`, async () => {
+    await assert.rejects(read(name), (error: unknown) => error instanceof FileFormatError && got.test(error.message));
+    if (rest) assert.deepEqual(await read(name, ['b']), [{ b: 'c' }]);
+  });
+}
+
+// gzip has a checksum of its own.
+for (const name of ['checksums', 'gzip']) {
+  test(`where there are checksums, a flipped bit in a page is refused or changes nothing: ${name}`, async () => {
+    const whole = new Uint8Array(readFileSync(fixture(`${name}.parquet`)));
+    const rows = await read(name);
+    const footer = whole.length - 8 - new DataView(whole.buffer).getUint32(whole.length - 8, true);
+    let refused = 0;
+    for (let i = 4; i < footer; i += 7) {
+      const bytes = whole.slice();
+      bytes[i]! ^= 1 << (i % 8);
+      const got = await all(parquetRows(bytesSource(bytes))).catch((error: unknown) => {
+        assert.ok(error instanceof FileFormatError, String(error));
+        return null;
+      });
+      if (got === null) refused += 1;
+      else assert.deepEqual(got, rows, `bit ${i % 8} of byte ${i}`);
+    }
+    assert.ok(refused > footer / 14, `${refused} of ${footer / 7}`);
+  });
+}
+
+test('a page that refers to more values than there are is refused, not filled with null', () => {
+  const element = { name: 'a', type: 'INT32', repetition_type: 'OPTIONAL' } as const;
+  const convert = converterOf({ count: 1, element, children: [], path: ['a'] });
+  assert.equal(convert(null), null);
+  assert.throws(() => convert(undefined), /fewer values/);
 });
 
 test('a damaged file is refused or read, and never ends in another error', async () => {

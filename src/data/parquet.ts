@@ -1,4 +1,5 @@
 /** Rows from Parquet, one row group in memory at a time. */
+import { gunzipSync } from 'node:zlib';
 import type { DecodedArray, FileMetaData, RowGroup, SchemaTree } from 'hyparquet';
 import { expected, FileFormatError, TsrlError } from '../errors.ts';
 import type { ByteSource } from './byte-source.ts';
@@ -15,8 +16,10 @@ interface Column {
 
 const loadLibrary = async () => {
   const [library, { compressors }, { parquetHeader }] = await Promise.all([import('hyparquet'), import('hyparquet-compressors'), import('hyparquet/src/column.js')]);
+  // gzip by Node: the library's does not look at the checksum.
+  const codecs = { ...compressors, GZIP: (input: Uint8Array, length: number) => gunzipSync(input, { maxOutputLength: length }) };
   // A page without bytes, as the dictionary of a column of nulls, is more than its LZ4 can take.
-  const unpackers = Object.entries(compressors).map(([codec, unpack]) => [codec, (input: Uint8Array, length: number) => (length === 0 ? new Uint8Array(0) : unpack(input, length))] as const);
+  const unpackers = Object.entries(codecs).map(([codec, unpack]) => [codec, (input: Uint8Array, length: number) => (length === 0 ? new Uint8Array(0) : unpack(input, length))] as const);
   return { ...library, compressors: Object.fromEntries(unpackers), parquetHeader };
 };
 type Library = Awaited<ReturnType<typeof loadLibrary>>;
@@ -30,7 +33,7 @@ type Library = Awaited<ReturnType<typeof loadLibrary>>;
  */
 export async function* parquetRows(source: ByteSource, columns: readonly string[] | null = null): AsyncGenerator<Row> {
   const library = await loadLibrary();
-  const footer = { byteLength: source.size, slice: (start: number, end = source.size) => readPart(source, { start, end }) };
+  const footer = { byteLength: source.size, slice: async (start: number, end = source.size) => notEncrypted(source, await readPart(source, { start, end }), end) };
   const { metadata, tree } = await readable(source, async () => {
     const metadata = await library.parquetMetadataAsync(footer, { geoparquet: false, initialFetchSize: 1 << 16 });
     return { metadata, tree: library.parquetSchema(metadata) };
@@ -55,6 +58,16 @@ async function readable<T>(source: ByteSource, read: () => Promise<T>, where = '
   }
 }
 
+/** A part of a file up to `end`, unless that is the end of the file and says that the footer is encrypted. */
+function notEncrypted(source: ByteSource, bytes: ArrayBuffer, end: number): ArrayBuffer {
+  if (end === source.size && Buffer.from(bytes).subarray(-4).equals(Buffer.from('PARE'))) throw encrypted(source, 'its footer', 'write it without');
+  return bytes;
+}
+
+function encrypted({ name: file }: ByteSource, what: string, mend: string): FileFormatError {
+  return new FileFormatError(`Expected \`${file}\` to be readable without a key, got encryption of ${what}; ${mend}.`, { file });
+}
+
 /** The error of a damaged file. Faults of the network, the disk and the house have their own sentences. */
 function damage({ name: file }: ByteSource, cause: unknown, where: string): unknown {
   if (cause instanceof TsrlError || !(cause instanceof Error) || 'syscall' in cause || cause.name === 'AbortError') return cause;
@@ -63,11 +76,13 @@ function damage({ name: file }: ByteSource, cause: unknown, where: string): unkn
 
 function wantedColumns(source: ByteSource, { children }: SchemaTree, columns: readonly string[] | null): Column[] {
   const names = children.map(({ element }) => element.name);
-  if (columns?.length === 0 || names.length === 0) throw expected('columns', 'to name at least one column', columns ?? [], `choose from those of ${source.name}: ${names.join(', ')}`);
+  if (names.length === 0) throw new FileFormatError(`Expected \`${source.name}\` to have columns, got none; write it with at least one.`, { file: source.name });
+  if (columns?.length === 0) throw expected('columns', 'to name at least one column', columns, `choose from those of ${source.name}: ${names.join(', ')}`);
   return (columns ?? names).map((name) => {
     const node = children[names.indexOf(name)];
     if (!node) throw expected('dataset', `to have the column \`${name}\``, names, `name one that ${source.name} has`);
     try {
+      if (names.indexOf(name) !== names.lastIndexOf(name)) throw new UnreadableValue('two columns of that name', 'write the file anew with names of their own, or choose the other columns with `columns`');
       return { name, convert: converterOf(node) };
     } catch (error) {
       throw unreadable(source, error, name, null);
@@ -80,6 +95,8 @@ async function readGroup(library: Library, source: ByteSource, metadata: FileMet
   const count = Number(group.num_rows);
   if (count === 0) return [];
   const columns = wanted.map(({ name }) => name);
+  const locked = group.columns.find(({ crypto_metadata: key, meta_data: meta }) => key && columns.includes(meta?.path_in_schema[0] ?? ''))?.meta_data?.path_in_schema[0];
+  if (locked !== undefined) throw encrypted(source, `the column \`${locked}\``, 'write it without, or choose the other columns with `columns`');
   const file = await readChunks(source, group, columns, library.parquetHeader);
   const chunks = new Map<string, DecodedArray[]>(columns.map((name) => [name, []]));
   await library.parquetRead({

@@ -6,6 +6,9 @@ export interface Discordant {
   onlySecond: number;
 }
 
+/** Beyond this a product is scaled down, long before float64 ends. */
+const LARGE = 2 ** 500;
+
 /**
  * McNemar's exact test (1947), two-sided: if both models were as good, each question on which they disagree would be a toss
  * of a coin. Twice the smaller tail of the binomial, at most 1.
@@ -13,12 +16,15 @@ export interface Discordant {
 export function mcnemarExact({ onlyFirst, onlySecond }: Discordant): number {
   const n = onlyFirst + onlySecond;
   const fewer = Math.min(onlyFirst, onlySecond);
-  // In logarithms: 2^−n is no float64 beyond n = 1074.
-  let logTerm = -n * Math.LN2;
-  let tail = Math.exp(logTerm);
+  // The largest term C(n, fewer) / 2^n is last · 2^exponent, the tail that times `terms`. A sum of logarithms would lose digits
+  // as n grows.
+  let [last, exponent, terms] = [1, -n, 1];
   for (let i = 1; i <= fewer; i++) {
-    logTerm += Math.log(n - i + 1) - Math.log(i);
-    tail += Math.exp(logTerm);
+    last *= (n - i + 1) / i;
+    terms = 1 + (terms * i) / (n - i + 1);
+    if (last > LARGE) [last, exponent] = [last / LARGE, exponent + 500];
   }
+  // 2^exponent in two halves: 2^-n is no float64 beyond n = 1074.
+  const tail = last * terms * 2 ** Math.ceil(exponent / 2) * 2 ** Math.floor(exponent / 2);
   return Math.min(1, 2 * tail);
 }

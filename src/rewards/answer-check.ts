@@ -6,6 +6,7 @@ import type { Extraction } from './answer-extraction.ts';
 import { parameter } from './definition.ts';
 import { gradeCompletion } from './math/math-equals.ts';
 import { numbersIn } from './numbers.ts';
+import { strip } from './white-space.ts';
 
 /** Says whether a text gives the right answer; null when the right answer cannot be read, so that the reward does not apply. */
 export type AnswerCheck = (text: string, gold: string) => boolean | null;
@@ -25,7 +26,7 @@ export function answerCheck(check: 'math' | 'exact' | 'number' | AnswerCheck, ex
       return verdict === 'noGold' ? null : verdict === 'equal';
     };
   }
-  if (check === 'exact') return (text, gold) => extractAnswer(text, extract) === gold.trim();
+  if (check === 'exact') return (text, gold) => extractAnswer(text, extract) === strip(gold);
   if (check === 'number') return (text, gold) => sameNumber(extractAnswer(text, extract) ?? '', gold);
   return (text, gold) => {
     const verdict: unknown = check(text, gold);

@@ -5,6 +5,7 @@ import type { Row } from '../data/row.ts';
 import { parameter } from './definition.ts';
 import { lastNumber } from './numbers.ts';
 import { columnText } from './row-column.ts';
+import { strip } from './white-space.ts';
 
 /** The ways to find an answer: name → what each takes, for the docs. */
 export const extractions = {
@@ -26,9 +27,10 @@ export function extractionParameter(byDefault: Extraction, meaning: string) {
   return parameter(z.enum(names).default(byDefault), `one of ${names.map((name) => `'${name}'`).join(', ')}`, meaning);
 }
 
-/** The answer in a text without outer white space, or null where there is none. */
+/** The answer in a text without outer white space (Python's), or null where there is none. */
 export function extractAnswer(text: string, extraction: Extraction): string | null {
-  return extractors[extraction](text)?.trim() ?? null;
+  const answer = extractors[extraction](text);
+  return answer === null ? null : strip(answer);
 }
 
 /**
@@ -57,7 +59,7 @@ const extractors: Readonly<Record<Extraction, (text: string) => string | null>> 
   answer: answerOrText,
   closedAnswer: (text) => {
     const block = lastBlock(text, 'answer');
-    return block?.trim() === '...' ? null : block;
+    return block !== null && strip(block) === '...' ? null : block;
   },
   hashes: (text) => {
     const start = text.lastIndexOf('####');

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { defineReward, parameter, scoreParameter, type PureReward } from './definition.ts';
+import { skipSpace } from './white-space.ts';
 
 /**
  * `score` for `<think>…</think><answer>…</answer>`, else 0. Soft: the text begins so, white space may stand between the
@@ -47,13 +48,12 @@ function beginsWith(text: string, { open, middle: [end, start], close }: Tags, m
   if (!text.startsWith(open)) return false;
   const nextClose = nextFrom(text, close);
   const nextBreak = multiline ? (): number => Infinity : nextFrom(text, '\n');
-  const space = /\s*/y;
+  const firstBreak = nextBreak(open.length);
   for (let at = text.indexOf(end, open.length); at >= 0; at = text.indexOf(end, at + end.length)) {
-    if (nextBreak(open.length) < at) return false;
-    space.lastIndex = at + end.length;
-    space.test(text);
-    if (!text.startsWith(start, space.lastIndex)) continue;
-    const inside = space.lastIndex + start.length;
+    if (firstBreak < at) return false;
+    const border = skipSpace(text, at + end.length);
+    if (!text.startsWith(start, border)) continue;
+    const inside = border + start.length;
     const closed = nextClose(inside);
     if (closed === Infinity) return false;
     if (nextBreak(inside) > closed) return true;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { numbersIn, singleNumber } from './numbers.ts';
+import { lastNumber, numbersIn, singleNumber } from './numbers.ts';
 
 test('numbers as people write them', () => {
   const texts: [string, number[]][] = [
@@ -17,4 +17,9 @@ test('numbers as people write them', () => {
 
 test('recipe 3 wants one number and no more', () => {
   assert.deepEqual(['-7', 'a .5 b', '1,350', '10-5', 'x', '7.', '1.2.3'].map(singleNumber), [-7, 0.5, null, null, null, 7, null]);
+});
+
+test('recipe 3 reads decimal digits of every script, as Python does', () => {
+  assert.deepEqual(['５', '-٣.٥', '४२', '𝟗𝟬', '²', '七', '５ and 6'].map(singleNumber), [5, -3.5, 42, 90, null, null, null]);
+  assert.deepEqual(['so １，３５', '= ٣.٥%', '5\u3000', '5\x1f', '\ufeff5', '𝟗'].map(lastNumber), [null, '3.5', '5', '5', null, '9']);
 });
