@@ -1,5 +1,5 @@
 /** Rows from Parquet, one row group in memory at a time. */
-import { gunzipSync } from 'node:zlib';
+import * as zlib from 'node:zlib';
 import type { DecodedArray, FileMetaData, RowGroup, SchemaTree } from 'hyparquet';
 import { expected, FileFormatError, TsrlError } from '../errors.ts';
 import type { ByteSource } from './byte-source.ts';
@@ -14,10 +14,15 @@ interface Column {
   convert: (value: unknown) => unknown;
 }
 
+type Unpack = (input: Uint8Array, options: { maxOutputLength: number }) => Uint8Array;
+const byNode = (unpack: Unpack) => (input: Uint8Array, length: number) => unpack(input, { maxOutputLength: length });
+// The library's gzip does not look at the checksum, and its Zstandard may loop without end on a damaged page; Node has its own from 22.15 on.
+const zstd = Reflect.get(zlib, 'zstdDecompressSync') as Unpack | undefined;
+const ofNode = { GZIP: byNode(zlib.gunzipSync), BROTLI: byNode(zlib.brotliDecompressSync), ...(zstd && { ZSTD: byNode(zstd) }) };
+
 const loadLibrary = async () => {
   const [library, { compressors }, { parquetHeader }] = await Promise.all([import('hyparquet'), import('hyparquet-compressors'), import('hyparquet/src/column.js')]);
-  // gzip by Node: the library's does not look at the checksum.
-  const codecs = { ...compressors, GZIP: (input: Uint8Array, length: number) => gunzipSync(input, { maxOutputLength: length }) };
+  const codecs = { ...compressors, ...ofNode };
   // A page without bytes, as the dictionary of a column of nulls, is more than its LZ4 can take.
   const unpackers = Object.entries(codecs).map(([codec, unpack]) => [codec, (input: Uint8Array, length: number) => (length === 0 ? new Uint8Array(0) : unpack(input, length))] as const);
   return { ...library, compressors: Object.fromEntries(unpackers), parquetHeader };
