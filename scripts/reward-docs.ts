@@ -89,6 +89,8 @@ reasoning) and the right answer; \`null\` says that the right answer cannot be r
 const recipesText = `## The rewards of the recipes
 
 \`\`\`ts
+import { rewards } from 'tsrl';
+
 const gsm8kZh = {
   mark: rewards.tagCount(),
   format: rewards.format({ multiline: false, score: 0.5 }),
