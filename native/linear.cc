@@ -7,6 +7,7 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/linear.h>
 #include <torch/csrc/autograd/custom_function.h>
+#include <torch/csrc/autograd/graph_task.h>
 #include <torch/library.h>
 
 namespace tsrl {
@@ -41,6 +42,22 @@ at::Tensor product(const at::Tensor& x, const at::Tensor& w, const Bias& b, int6
 
 namespace {
 
+// Whether this walk back ends in adding the gradient to w.grad; one that was asked for chosen gradients leaves that alone.
+bool adds_up(const at::Tensor& w) {
+  const auto* chosen = torch::autograd::get_current_graph_task_exec_info();
+  return w.is_leaf() && (chosen == nullptr || chosen->empty());
+}
+
+// dyᵀ·x; undefined where it has been added to w.grad already, without a block of its own and a second pass over memory.
+at::Tensor gradient_of_weight(const at::Tensor& w, const at::Tensor& dy, const at::Tensor& x) {
+  // The rows of both lie side by side: no copy of dyᵀ, as oneDNN would want.
+  if (!pays(dy.t(), x.t(), 1)) return at::linear(dy.t(), x.t());
+  at::Tensor sum = w.grad();
+  if (!adds_up(w) || !sum.defined() || !is_plain(sum) || !sum.is_contiguous() || is_tracked(sum)) return transposed_product(dy, x);
+  add_transposed_product(sum, dy, x);
+  return {};
+}
+
 struct Linear : torch::autograd::Function<Linear> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& w,
                             const Bias& b) {
@@ -55,10 +72,7 @@ struct Linear : torch::autograd::Function<Linear> {
     const auto& dy = gradients[0];
     torch::autograd::variable_list result(3);
     if (context->needs_input_grad(0)) result[0] = product(dy, saved[1].t(), {});
-    if (context->needs_input_grad(1)) {
-      // The rows of both lie side by side: no copy of dyᵀ, as oneDNN would want.
-      result[1] = pays(dy.t(), saved[0].t(), 1) ? transposed_product(dy, saved[0]) : at::linear(dy.t(), saved[0].t());
-    }
+    if (context->needs_input_grad(1)) result[1] = gradient_of_weight(saved[1], dy, saved[0]);
     if (context->saved_data["bias"].toBool() && context->needs_input_grad(2)) result[2] = dy.sum(0);
     return result;
   }

@@ -2,64 +2,127 @@
 
 #include "vector.h"
 
+#include <algorithm>
+#include <type_traits>
+
 namespace tsrl {
 namespace {
 
-// M rows and W columns of c: so few sums that they stay in registers.
-template <int64_t M, int64_t W, typename Math, typename T>
-TSRL_INLINE void tile(LeftFactor<Math> a, RightFactor<T> b, int64_t inner, Math* c, int64_t c_row) {
-  Math sums[M][W] = {};
-  for (int64_t k = 0; k < inner; k++) {
-    for (int64_t m = 0; m < M; m++) {
-      const Math left = a.data[m * a.row + k * a.column];
+// Numbers that one register holds, wherever in memory they begin.
+template <typename Math, int64_t N>
+struct Lanes {
+  typedef Math Type __attribute__((vector_size(N * sizeof(Math)), aligned(alignof(Math))));
+};
+
+template <typename Math, int64_t N, typename T>
+TSRL_INLINE typename Lanes<Math, N>::Type load(const T* from) {
+  using Vector = typename Lanes<Math, N>::Type;
+  if constexpr (std::is_same_v<Math, T>) {
+    return *reinterpret_cast<const Vector*>(from);
+  } else {
+    Math wide[N];
 #pragma omp simd
-      for (int64_t j = 0; j < W; j++) sums[m][j] += left * static_cast<Math>(b.data[k * b.row + j]);
-    }
-  }
-  for (int64_t m = 0; m < M; m++) {
-#pragma omp simd
-    for (int64_t j = 0; j < W; j++) c[m * c_row + j] += sums[m][j];
+    for (int64_t i = 0; i < N; i++) wide[i] = static_cast<Math>(from[i]);
+    return *reinterpret_cast<const Vector*>(wide);
   }
 }
 
-// All rows of W columns: as many at once as there are registers for, then three (query heads often share a key head by
-// three), then one.
-template <int64_t M, int64_t W, typename Math, typename T>
+// Terms from which the sums are fetched while they are still being computed: fewer are over before memory answers.
+constexpr int64_t kPrefetched = 128;
+
+// M rows and W columns of c, in registers of so many bytes: so few sums that they stay in them.
+template <int64_t Bytes, int64_t M, int64_t W, typename Math, typename T>
+TSRL_INLINE void tile(LeftFactor<Math> a, RightFactor<T> b, int64_t inner, Math* c, int64_t c_row) {
+  constexpr int64_t N = std::min<int64_t>(W, Bytes / sizeof(Math));
+  using Vector = typename Lanes<Math, N>::Type;
+  Vector sums[M][W / N] = {};
+  for (int64_t m = 0; inner >= kPrefetched && m < M; m++) {
+    __builtin_prefetch(c + m * c_row, 1);
+    __builtin_prefetch(c + m * c_row + W - 1, 1);
+  }
+  for (int64_t k = 0; k < inner; k++) {
+    Vector right[W / N];
+#pragma GCC unroll 16
+    for (int64_t j = 0; j < W / N; j++) right[j] = load<Math, N>(b.data + k * b.row + j * N);
+#pragma GCC unroll 16
+    for (int64_t m = 0; m < M; m++) {
+      const Math left = a.data[m * a.row + k * a.column];
+#pragma GCC unroll 16
+      for (int64_t j = 0; j < W / N; j++) sums[m][j] += left * right[j];
+    }
+  }
+#pragma GCC unroll 16
+  for (int64_t m = 0; m < M; m++) {
+#pragma GCC unroll 16
+    for (int64_t j = 0; j < W / N; j++) *reinterpret_cast<Vector*>(c + m * c_row + j * N) += sums[m][j];
+  }
+}
+
+// All rows of W columns: as many at once as there are registers for, then four, three (query heads often share a key head by
+// three), and one.
+template <int64_t Bytes, int64_t M, int64_t W, typename Math, typename T>
 TSRL_INLINE void strip(LeftFactor<Math> a, int64_t rows, RightFactor<T> b, int64_t inner, Math* c, int64_t c_row) {
   const auto below = [&](int64_t m) { return LeftFactor<Math>{a.data + m * a.row, a.row, a.column}; };
   int64_t m = 0;
-  for (; m + M <= rows; m += M) tile<M, W>(below(m), b, inner, c + m * c_row, c_row);
-  for (; m + 3 <= rows; m += 3) tile<3, W>(below(m), b, inner, c + m * c_row, c_row);
-  for (; m < rows; m++) tile<1, W>(below(m), b, inner, c + m * c_row, c_row);
+  for (; m + M <= rows; m += M) tile<Bytes, M, W>(below(m), b, inner, c + m * c_row, c_row);
+  if constexpr (M > 4) {
+    for (; m + 4 <= rows; m += 4) tile<Bytes, 4, W>(below(m), b, inner, c + m * c_row, c_row);
+  }
+  for (; m + 3 <= rows; m += 3) tile<Bytes, 3, W>(below(m), b, inner, c + m * c_row, c_row);
+  for (; m < rows; m++) tile<Bytes, 1, W>(below(m), b, inner, c + m * c_row, c_row);
 }
 
-template <int64_t M, int64_t W, typename Math, typename T>
+// Columns that do not fill a strip: b with zeros behind them, some terms at a time.
+template <int64_t Bytes, int64_t M, int64_t W, typename Math, typename T>
+TSRL_INLINE void last_columns(LeftFactor<Math> a, int64_t rows, RightFactor<T> b, int64_t inner, int64_t columns, Math* c, int64_t c_row) {
+  constexpr int64_t terms = 128;
+  T filled[terms * W];
+  std::fill_n(filled, std::min(inner, terms) * W, T(0));
+  for (int64_t k = 0; k < inner; k += terms) {
+    const int64_t count = std::min(terms, inner - k);
+    for (int64_t t = 0; t < count; t++) std::copy_n(b.data + (k + t) * b.row, columns, filled + t * W);
+    for (int64_t m = 0; m < rows; m += M) {
+      const int64_t height = std::min(M, rows - m);
+      Math sums[M * W] = {};
+      strip<Bytes, M, W>(LeftFactor<Math>{a.data + m * a.row + k * a.column, a.row, a.column}, height, RightFactor<T>{filled, W}, count, sums, W);
+      for (int64_t r = 0; r < height; r++) {
+        for (int64_t j = 0; j < columns; j++) c[(m + r) * c_row + j] += sums[r * W + j];
+      }
+    }
+  }
+}
+
+template <int64_t Bytes, int64_t M, int64_t W, typename Math, typename T>
 TSRL_INLINE void multiply(LeftFactor<Math> a, int64_t rows, RightFactor<T> b, int64_t inner, int64_t columns, Math* c, int64_t c_row) {
   const auto from = [&](int64_t j) { return RightFactor<T>{b.data + j, b.row}; };
   int64_t j = 0;
-  for (; j + W <= columns; j += W) strip<M, W>(a, rows, from(j), inner, c + j, c_row);
-  for (; j + 8 <= columns; j += 8) strip<M, 8>(a, rows, from(j), inner, c + j, c_row);
-  for (; j < columns; j++) strip<M, 1>(a, rows, from(j), inner, c + j, c_row);
+  for (; j + W <= columns; j += W) strip<Bytes, M, W>(a, rows, from(j), inner, c + j, c_row);
+  for (; j + W / 2 <= columns; j += W / 2) strip<Bytes, M, W / 2>(a, rows, from(j), inner, c + j, c_row);
+  if (j == columns) return;
+  // Filling costs a look at all of b: with few rows that is more than it saves.
+  if (rows >= M) return last_columns<Bytes, M, W / 2>(a, rows, from(j), inner, columns - j, c + j, c_row);
+  for (; j + 4 <= columns; j += 4) strip<Bytes, M, 4>(a, rows, from(j), inner, c + j, c_row);
+  for (; j < columns; j++) strip<Bytes, M, 1>(a, rows, from(j), inner, c + j, c_row);
 }
 
 // Templates cannot be built for several processors: a function for each pair of types, and for each processor the tile that
-// fills its registers (32 of 16 numbers; 16 of 8).
-#define TSRL_PRODUCT(target, M, W, Math, T)                                                                                         \
+// fills its registers (32 of 64 bytes; 16 of 32).
+#define TSRL_PRODUCT(target, Bytes, M, W, Math, T)                                                                                  \
   target void product(LeftFactor<Math> a, int64_t rows, RightFactor<T> b, int64_t inner, int64_t columns, Math* c, int64_t c_row) { \
-    multiply<M, W>(a, rows, b, inner, columns, c, c_row);                                                                           \
+    multiply<Bytes, M, W>(a, rows, b, inner, columns, c, c_row);                                                                    \
   }
-#define TSRL_PRODUCTS(target, M, W)            \
-  TSRL_PRODUCT(target, M, W, float, float)     \
-  TSRL_PRODUCT(target, M, W, double, double)   \
-  TSRL_PRODUCT(target, M, W, float, c10::Half) \
-  TSRL_PRODUCT(target, M, W, float, c10::BFloat16)
+#define TSRL_PRODUCTS(target, Bytes, M, W)            \
+  TSRL_PRODUCT(target, Bytes, M, W, float, float)     \
+  TSRL_PRODUCT(target, Bytes, M, W / 2, double, double) \
+  TSRL_PRODUCT(target, Bytes, M, W, float, c10::Half) \
+  TSRL_PRODUCT(target, Bytes, M, W, float, c10::BFloat16)
 
 #ifdef TSRL_HAS_TARGETS
-TSRL_PRODUCTS(__attribute__((target("arch=x86-64-v4"))), 8, 32)
-TSRL_PRODUCTS(__attribute__((target("arch=x86-64-v3"))), 6, 16)
-TSRL_PRODUCTS(__attribute__((target("default"))), 3, 8)
+TSRL_PRODUCTS(__attribute__((target("arch=x86-64-v4"))), 64, 12, 32)
+TSRL_PRODUCTS(__attribute__((target("arch=x86-64-v3"))), 32, 6, 16)
+TSRL_PRODUCTS(__attribute__((target("default"))), 16, 3, 8)
 #else
-TSRL_PRODUCTS(, 4, 16)
+TSRL_PRODUCTS(, 16, 4, 16)
 #endif
 
 }  // namespace

@@ -6,7 +6,7 @@
 #include "small_product.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/ops/zeros.h>
+#include <ATen/ops/empty.h>
 #include <torch/library.h>
 
 #include <algorithm>
@@ -16,12 +16,12 @@ namespace tsrl {
 namespace {
 
 // A block of c, and of its sums the terms that are taken together: their part of a stays in the second cache.
-constexpr int64_t kRows = 64;
+constexpr int64_t kRows = 96;
 constexpr int64_t kColumns = 192;
 constexpr int64_t kTerms = 256;
 
-// c [m, n] += aᵀ·b with a [k, m] and b [k, n]
-at::Tensor& add_transposed_product(at::Tensor& c, const at::Tensor& a_, const at::Tensor& b_) {
+// c [m, n] = aᵀ·b with a [k, m] and b [k, n], or added to what c holds
+void multiply(at::Tensor& c, const at::Tensor& a_, const at::Tensor& b_, bool added) {
   const at::Tensor a = with_neighbours(a_), b = with_neighbours(b_);
   require_floats({&c, &a, &b});
   require(c.dim() == 2 && c.is_contiguous() && a.dim() == 2 && b.dim() == 2, "matrices, c in one piece");
@@ -36,6 +36,7 @@ at::Tensor& add_transposed_product(at::Tensor& c, const at::Tensor& a_, const at
     for (int64_t block = begin; block < end; block++) {
       const int64_t row = block / across * kRows, rows = std::min(kRows, m - row);
       const int64_t column = block % across * kColumns, columns = std::min(kColumns, n - column);
+      for (int64_t r = row; !added && r < row + rows; r++) std::fill_n(sums + r * n + column, columns, 0.0f);
       for (int64_t from = 0; from < k; from += kTerms) {
         const int64_t terms = std::min(kTerms, k - from);
         // A copy of the part of a, so that what is read together lies together.
@@ -44,14 +45,19 @@ at::Tensor& add_transposed_product(at::Tensor& c, const at::Tensor& a_, const at
       }
     }
   });
-  return c;
 }
 
 }  // namespace
 
 at::Tensor transposed_product(const at::Tensor& a, const at::Tensor& b) {
-  at::Tensor c = at::zeros({a.size(1), b.size(1)}, a.options());
-  return add_transposed_product(c, a, b);
+  at::Tensor c = at::empty({a.size(1), b.size(1)}, a.options());
+  multiply(c, a, b, false);
+  return c;
+}
+
+at::Tensor& add_transposed_product(at::Tensor& c, const at::Tensor& a, const at::Tensor& b) {
+  multiply(c, a, b, true);
+  return c;
 }
 
 }  // namespace tsrl

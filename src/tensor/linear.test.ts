@@ -63,6 +63,24 @@ test('only what is tracked gets a gradient', () => {
   });
 });
 
+test('a second walk back adds to the gradient of the weight that is there, and one for chosen gradients leaves it alone', () => {
+  scope(() => {
+    const after = (linear: typeof ops.linear) => {
+      const w = random([320, 256], 2).requiresGrad_();
+      const loss = (stream: number) => ops.sum(ops.square(linear(random([300, 256], stream), w)));
+      loss(1).backward();
+      loss(4).backward();
+      const present = w.grad!;
+      const [chosen] = grad([loss(5)], [w]);
+      loss(6).backward();
+      assert.equal(difference(w.grad!, present), 0, 'the gradient is added up in the memory where it is');
+      return [w.grad!, chosen!];
+    };
+    const [ours, twin] = [after(ops.linear), after(plain)];
+    ours.forEach((part, i) => assert.ok(difference(part, twin[i]!) < 5e-6, `${i}: ${difference(part, twin[i]!)}`));
+  });
+});
+
 test('a second derivative exists', () => {
   scope(() => {
     const [x, w] = [random([300, 256], 1).requiresGrad_(), random([320, 256], 2).requiresGrad_()];
@@ -80,7 +98,7 @@ test('shapes that do not fit are refused by name', () => {
 
 test('c += aᵀ·b is its plain twin, for shapes that no block divides and for columns cut out of a matrix', () => {
   scope(() => {
-    for (const [m, n, k] of [[64, 192, 256], [131, 200, 300], [1, 1, 1], [700, 33, 5], [16, 576, 513]] as const) {
+    for (const [m, n, k] of [[64, 192, 256], [131, 200, 300], [1, 1, 1], [700, 33, 5], [16, 576, 513], [97, 47, 300], [13, 31, 140], [12, 20, 257]] as const) {
       const [a, b, c] = [ops.narrow(random([k, m + 3], 1), 1, 2, m), random([k, n], 2), random([m, n], 3)];
       const twin = ops.addmm(ops.to(c, 'float64'), ops.transpose(ops.to(a, 'float64'), 0, 1), ops.to(b, 'float64'), 1, 1);
       assert.ok(difference(ops.addTransposedProduct_(c, a, b), twin) < 2e-6, `${m} × ${n} × ${k}`);
