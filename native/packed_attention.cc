@@ -12,6 +12,7 @@
 #include <torch/library.h>
 
 #include <algorithm>
+#include <memory>
 #include <vector>
 
 namespace tsrl {
@@ -133,18 +134,18 @@ TSRL_VECTORISED float dot(const float* a, const float* b, int64_t count) {
   return total;
 }
 
-// Memory of one thread, taken piece by piece.
+// Memory of one thread, taken piece by piece. What it holds at first means nothing.
 class Scratch {
  public:
-  explicit Scratch(int64_t floats) : memory_(floats) {}
+  explicit Scratch(int64_t floats) : memory_(new float[floats]) {}
   float* take(int64_t floats) {
-    float* piece = memory_.data() + taken_;
+    float* piece = memory_.get() + taken_;
     taken_ += floats;
     return piece;
   }
 
  private:
-  std::vector<float> memory_;
+  std::unique_ptr<float[]> memory_;
   int64_t taken_ = 0;
 };
 
@@ -154,16 +155,41 @@ int64_t longest(const std::vector<Tree>& trees) {
   return count;
 }
 
-// Calls body(tree, head, scratch) for every pair, in parallel.
-template <typename Body>
-void over_heads(const std::vector<Tree>& trees, int64_t heads, int64_t scratch, const Body& body) {
+// Calls body(tree, head, its key head, whether that is new to the pieces) for every pair, in parallel; `Pieces` is the memory
+// of a thread.
+template <typename Pieces, typename Body>
+void over_heads(const std::vector<Tree>& trees, int64_t heads, int64_t repeats, int64_t d, const Body& body) {
   at::parallel_for(0, static_cast<int64_t>(trees.size()) * heads, 1, [&](int64_t begin, int64_t end) {
+    Pieces pieces(longest(trees), d);
     for (int64_t task = begin; task < end; task++) {
-      Scratch memory(scratch);
-      body(trees[task / heads], task % heads, memory);
+      body(pieces, trees[task / heads], task % heads, task % heads / repeats, task == begin || task % heads % repeats == 0);
     }
   });
 }
+
+// What a thread needs for the way forward, with trees of up to `most` tokens.
+struct Forward {
+  Forward(int64_t most, int64_t d)
+      : memory(2 * most * d + 2 * kQueries * d + kQueries * most), keys(memory.take(most * d)), values(memory.take(most * d)),
+        scaled(memory.take(kQueries * d)), mixed(memory.take(kQueries * d)), scores(memory.take(kQueries * most)) {}
+  Scratch memory;
+  float *keys;    // [d, tree]
+  float *values;  // [tree, d]
+  float *scaled, *mixed, *scores;
+};
+
+// And for the way back.
+struct Backward {
+  Backward(int64_t most, int64_t d)
+      : memory(5 * most * d + 3 * kQueries * d + 2 * kQueries * kKeys), keys(memory.take(most * d)), keys_across(memory.take(most * d)),
+        values_across(memory.take(most * d)), key_sums(memory.take(most * d)), value_sums(memory.take(most * d)), scaled(memory.take(kQueries * d)),
+        upper(memory.take(kQueries * d)), query_sums(memory.take(kQueries * d)), weights(memory.take(kQueries * kKeys)), slopes(memory.take(kQueries * kKeys)) {}
+  Scratch memory;
+  float *keys;                         // [tree, d]
+  float *keys_across, *values_across;  // [d, tree]
+  float *key_sums, *value_sums;        // [tree, d]
+  float *scaled, *upper, *query_sums, *weights, *slopes;
+};
 
 struct PackedAttention : torch::autograd::Function<PackedAttention> {
   static Tensor forward(AutogradContext* context, const Tensor& q_, const Tensor& k_, const Tensor& v_, const Tensor& segments, double scale, int64_t window) {
@@ -173,14 +199,14 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
     const Tensor out = at::empty({tokens, heads, d}, q.options()), log_totals = at::empty({heads, tokens}, q.options());
     const float *q_data = q.const_data_ptr<float>(), *k_data = k.const_data_ptr<float>(), *v_data = v.const_data_ptr<float>();
     float *out_data = out.data_ptr<float>(), *logs = log_totals.data_ptr<float>();
-    const int64_t most = longest(trees);
-    over_heads(trees, heads, 2 * most * d + 2 * kQueries * d + kQueries * most, [&](const Tree& tree, int64_t head, Scratch& memory) {
+    over_heads<Forward>(trees, heads, repeats, d, [&](Forward& pieces, const Tree& tree, int64_t head, int64_t key_head, bool is_new) {
       const auto queries = head_of(q, q_data, head);
       const auto to = head_of(out, out_data, head);
-      float *keys = memory.take(d * tree.count), *values = memory.take(tree.count * d), *scaled = memory.take(kQueries * d);
-      float *mixed = memory.take(kQueries * d), *scores = memory.take(kQueries * tree.count);
-      transpose_rows(head_of(k, k_data, head / repeats), tree.first, tree.count, d, keys);
-      copy_rows(head_of(v, v_data, head / repeats), tree.first, tree.count, d, 1, values);
+      const auto& [memory, keys, values, scaled, mixed, scores] = pieces;
+      if (is_new) {
+        transpose_rows(head_of(k, k_data, key_head), tree.first, tree.count, d, keys);
+        copy_rows(head_of(v, v_data, key_head), tree.first, tree.count, d, 1, values);
+      }
       over_blocks(tree, window, [&](int64_t first, const Block& block) {
         const int64_t width = block.end - block.lowest;
         copy_rows(queries, first, block.rows, d, static_cast<float>(scale), scaled);
@@ -221,19 +247,17 @@ struct PackedAttention : torch::autograd::Function<PackedAttention> {
     const float *q_data = q.const_data_ptr<float>(), *k_data = k.const_data_ptr<float>(), *v_data = v.const_data_ptr<float>();
     const float *out_data = out.const_data_ptr<float>(), *above_data = above.const_data_ptr<float>(), *logs = log_totals.const_data_ptr<float>();
     float *dq_data = dq.data_ptr<float>(), *dk_data = dk.data_ptr<float>(), *dv_data = dv.data_ptr<float>();
-    const int64_t scratch = 5 * longest(trees) * d + 3 * kQueries * d + 2 * kQueries * kKeys;
-    over_heads(trees, heads, scratch, [&](const Tree& tree, int64_t head, Scratch& memory) {
+    over_heads<Backward>(trees, heads, repeats, d, [&](Backward& pieces, const Tree& tree, int64_t head, int64_t key_head, bool is_new) {
       const auto queries = head_of(q, q_data, head), outputs = head_of(out, out_data, head), upper = head_of(above, above_data, head);
-      const auto keys_in = head_of(k, k_data, head / repeats), values_in = head_of(v, v_data, head / repeats);
+      const auto keys_in = head_of(k, k_data, key_head), values_in = head_of(v, v_data, key_head);
       const auto to_queries = head_of(dq, dq_data, head), to_keys = head_of(dk, dk_data, head), to_values = head_of(dv, dv_data, head);
       const int64_t n = tree.count;
-      float *keys = memory.take(n * d), *keys_across = memory.take(d * n), *values_across = memory.take(d * n);
-      float *key_sums = memory.take(n * d), *value_sums = memory.take(n * d);
-      float *scaled = memory.take(kQueries * d), *upper_rows = memory.take(kQueries * d), *query_sums = memory.take(kQueries * d);
-      float *weights = memory.take(kQueries * kKeys), *slopes = memory.take(kQueries * kKeys);
-      copy_rows(keys_in, tree.first, n, d, 1, keys);
-      transpose_rows(keys_in, tree.first, n, d, keys_across);
-      transpose_rows(values_in, tree.first, n, d, values_across);
+      const auto& [memory, keys, keys_across, values_across, key_sums, value_sums, scaled, upper_rows, query_sums, weights, slopes] = pieces;
+      if (is_new) {
+        copy_rows(keys_in, tree.first, n, d, 1, keys);
+        transpose_rows(keys_in, tree.first, n, d, keys_across);
+        transpose_rows(values_in, tree.first, n, d, values_across);
+      }
       std::fill_n(key_sums, n * d, 0.0f);
       std::fill_n(value_sums, n * d, 0.0f);
       over_blocks(tree, window, [&](int64_t first, const Block& block) {

@@ -10,15 +10,17 @@
 #include <torch/library.h>
 
 #include <algorithm>
-#include <vector>
+#include <memory>
 
 namespace tsrl {
 namespace {
 
-// A block of c, and of its sums the terms that are taken together: their part of a stays in the second cache.
+// A block of c, and of its sums the terms that are added up in one go: their part of b stays in the first caches.
 constexpr int64_t kRows = 96;
 constexpr int64_t kColumns = 192;
 constexpr int64_t kTerms = 256;
+// Terms of a's part that are laid side by side for all blocks of the same rows: they stay in the second cache.
+constexpr int64_t kPacked = 2 * kTerms;
 
 // c [m, n] = aᵀ·b with a [k, m] and b [k, n], or added to what c holds
 void multiply(at::Tensor& c, const at::Tensor& a_, const at::Tensor& b_, bool added) {
@@ -32,16 +34,20 @@ void multiply(at::Tensor& c, const at::Tensor& a_, const at::Tensor& b_, bool ad
   float* sums = c.data_ptr<float>();
   const int64_t across = (n + kColumns - 1) / kColumns;
   at::parallel_for(0, (m + kRows - 1) / kRows * across, 1, [&](int64_t begin, int64_t end) {
-    std::vector<float> panel(kRows * kTerms);
-    for (int64_t block = begin; block < end; block++) {
-      const int64_t row = block / across * kRows, rows = std::min(kRows, m - row);
-      const int64_t column = block % across * kColumns, columns = std::min(kColumns, n - column);
-      for (int64_t r = row; !added && r < row + rows; r++) std::fill_n(sums + r * n + column, columns, 0.0f);
-      for (int64_t from = 0; from < k; from += kTerms) {
-        const int64_t terms = std::min(kTerms, k - from);
-        // A copy of the part of a, so that what is read together lies together.
-        for (int64_t t = 0; t < terms; t++) std::copy_n(left + (from + t) * a_row + row, rows, panel.data() + t * rows);
-        add_product(LeftFactor<float>{panel.data(), 1, rows}, rows, RightFactor<float>{right + from * b_row + column, b_row}, terms, columns, sums + row * n + column, n);
+    const std::unique_ptr<float[]> packed(new float[kPacked * kRows]);
+    for (int64_t from = 0; from < k; from += kPacked) {
+      const int64_t terms = std::min(kPacked, k - from);
+      for (int64_t block = begin; block < end; block++) {
+        const int64_t row = block / across * kRows, rows = std::min(kRows, m - row);
+        const int64_t column = block % across * kColumns, columns = std::min(kColumns, n - column);
+        if (block == begin || column == 0) {
+          for (int64_t t = 0; t < terms; t++) std::copy_n(left + (from + t) * a_row + row, rows, packed.get() + t * rows);
+        }
+        float* to = sums + row * n + column;
+        for (int64_t r = 0; from == 0 && !added && r < rows; r++) std::fill_n(to + r * n, columns, 0.0f);
+        for (int64_t t = 0; t < terms; t += kTerms) {
+          add_product({packed.get() + t * rows, 1, rows}, rows, RightFactor<float>{right + (from + t) * b_row + column, b_row}, std::min(kTerms, terms - t), columns, to, n);
+        }
       }
     }
   });
