@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { axesFor, pointsOf } from './scaling.ts';
 
-// The network of flops.test.ts. A step of one prompt, two completions, 2 + 2 tokens is 404 + 1272 operations.
+// The network of flops.test.ts. A step of one prompt, two completions, 2 + 2 tokens is 344 + 1092 operations.
 const network = { layers: 1, hiddenSize: 2, intermediateSize: 3, heads: 1, keyValueHeads: 1, headDim: 2, vocabSize: 5 };
 const shape = { prompts: 1, generations: 2, promptTokens: 2, newTokens: 2 };
 const place = (prompts: number, threads = 1) => ({ x: prompts, setting: { shape: { ...shape, prompts }, millions: 5 as const, threads } });
@@ -10,10 +10,10 @@ const networkOf = () => network;
 
 test('time over work, relative to its median', () => {
   const roof = { 1: { gemmGflops: 1e-9, memoryGbs: 1 } };
-  const seconds = ({ shape: { prompts } }: { shape: { prompts: number } }) => [{ 1: 1676, 2: 2 * 1676 * 1.5, 4: 4 * 1676 * 3 }[prompts]!];
+  const seconds = ({ shape: { prompts } }: { shape: { prompts: number } }) => [{ 1: 1436, 2: 2 * 1436 * 1.5, 4: 4 * 1436 * 3 }[prompts]!];
   const points = pointsOf({ points: [place(1), place(2), place(4)] }, seconds, networkOf, roof);
   assert.deepEqual(points.map(({ relative }) => Number(relative.toFixed(9))), [0.666666667, 1, 2]);
-  assert.deepEqual(points.map(({ gflop }) => gflop), [1676e-9, 3352e-9, 6704e-9]);
+  assert.deepEqual(points.map(({ gflop }) => gflop), [1436e-9, 2872e-9, 5744e-9]);
   assert.deepEqual(points.map(({ roofShare }) => Number(roofShare.toFixed(9))), [1, 0.666666667, 0.333333333]);
 });
 

@@ -19,8 +19,8 @@ export interface DecodingNetwork {
   decoder: Decoder;
   /** What the first layer takes. The caller disposes it. */
   embed(ids: readonly number[], positions: readonly number[]): DecoderInputs;
-  /** Layer i: x [N, H] → [N, H], which is the caller's; x is freed. */
-  layer(i: number, x: Tensor, rotary: Rotary | null, attend: DecodingAttend): Tensor;
+  /** Layer i: x [N, H] → [N, H], or [M, H] at these places (`decoderLayer`), which is the caller's; x is freed. */
+  layer(i: number, x: Tensor, rotary: Rotary | null, attend: DecodingAttend, places?: Tensor | null): Tensor;
   /** Hidden states behind the last layer [n, H] → logits [n, V]. */
   logits(x: Tensor): Tensor;
   /** Frees the prepared weights. */
@@ -39,8 +39,8 @@ export async function decodingNetwork(decoder: Decoder, mayCopy = true): Promise
   return {
     decoder,
     embed: (ids, positions) => keep(scope(() => noGrad(() => decoderInputs(decoder, tensor(ids, [ids.length], 'int64'), tensor(positions, [ids.length], 'int64'))))),
-    layer(i, x, rotary, attend) {
-      const next = noGrad(() => keep(scope(() => decoderLayer(x, layers[i]!, weights.layers[i]!, rotary, (q, k, v) => attend(q, k, v, attention[i]!), config))));
+    layer(i, x, rotary, attend, places = null) {
+      const next = noGrad(() => keep(scope(() => decoderLayer(x, layers[i]!, weights.layers[i]!, rotary, (q, k, v) => attend(q, k, v, attention[i]!), config, places))));
       x.dispose();
       return next;
     },

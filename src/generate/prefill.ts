@@ -6,6 +6,7 @@ import { noGrad } from '../tensor/autograd.ts';
 import { breathe } from '../tensor/breathe.ts';
 import * as ops from '../tensor/ops.ts';
 import { keep, scope } from '../tensor/scope.ts';
+import { tensor } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { DecodingAttend, DecodingNetwork } from './decoding-network.ts';
 import { addLayer, disposePromptCache } from './kv-cache.ts';
@@ -42,6 +43,7 @@ export async function prefill(network: DecodingNetwork, prompts: readonly (reado
   let { x, rotary } = network.embed(prompts.flat(), prompts.flatMap((ids) => ids.map((_, i) => i)));
   const batch = packTrees(prompts.map((prompt) => ({ prompt, completions: [] })), config.contextLength);
   const lengths = prompts.map((ids) => ids.length);
+  const ends = tensor(batch.trees.map(({ start, prompt }) => start + prompt - 1), [prompts.length], 'int64');
   const caches = prompts.map((): PromptCache => ({ keys: [], values: [] }));
   const attend: DecodingAttend = (q, k, v, settings) => {
     const [keys, values] = [ops.split(k, lengths, 0), ops.split(v, lengths, 0)];
@@ -50,13 +52,12 @@ export async function prefill(network: DecodingNetwork, prompts: readonly (reado
   };
   try {
     for (let i = 0; i < config.layers; i++) {
-      x = network.layer(i, x, rotary[i]!, attend);
+      x = network.layer(i, x, rotary[i]!, attend, i === config.layers - 1 ? ends : null);
       await breathe();
     }
-    const ends = batch.trees.map(({ start, prompt }) => start + prompt - 1);
-    const last = x;
-    const logits = scope(() => noGrad(() => keep(network.logits(ops.cat(ends.map((end) => ops.narrow(last, 0, end, 1)), 0)))));
-    const rows = scope(() => keep(ops.split(logits, ends.map(() => 1), 0)));
+    const last = x; // [prompts, H]
+    const logits = scope(() => noGrad(() => keep(network.logits(last))));
+    const rows = scope(() => keep(ops.split(logits, prompts.map(() => 1), 0)));
     logits.dispose();
     return caches.map((prompt, i) => ({ prompt, logits: rows[i]! }));
   } catch (error) {
@@ -64,6 +65,7 @@ export async function prefill(network: DecodingNetwork, prompts: readonly (reado
     throw error;
   } finally {
     x.dispose();
+    ends.dispose();
     disposeRotary(rotary);
     disposeBatch(batch);
   }

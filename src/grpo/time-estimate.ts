@@ -3,7 +3,7 @@
  * small the network is. The shares are fitted to measured steps by `node --import tsx bench/fit-estimate.ts`, which prints them.
  */
 import type { DecoderConfig } from '../model/decoder-config.ts';
-import { adapterWeights, layerWeights, nodesOf, referenceFlops, rolloutFlops, updateFlops } from '../training/flops.ts';
+import { adapterFlops, adapterWeights, layerWeights, referenceFlops, rolloutFlops, updateFlops } from '../training/flops.ts';
 import type { Roof, StepShape } from '../training/flops.ts';
 import { largestMicroBatch } from './memory-estimate.ts';
 import type { Plan } from './plan.ts';
@@ -96,7 +96,7 @@ function scoringSeconds({ config, step, completions }: TimedStep, { limit }: Pla
 
 function updateSeconds({ config, step, rank, trained }: TimedStep, { limit, checkpoint }: Plan, { gemmGflops, memoryGbs }: Roof, shares: TimeShares): number {
   const shape = torn(limit, step);
-  const thin = thinFlops(config, shape, rank);
+  const thin = adapterFlops(config, shape, rank);
   const wide = updateFlops(config, shape, { rank, reference: false }) - thin;
   // Layers that are computed again: a forward pass without the head.
   const again = checkpoint ? referenceFlops({ ...config, vocabSize: 0 }, shape) : 0;
@@ -113,9 +113,4 @@ function rateOf({ hiddenSize }: DecoderConfig, gemmGflops: number, share: number
 function torn(limit: Plan['limit'], step: StepShape): StepShape {
   const parts = Math.ceil(step.generations / largestMicroBatch(limit, step).batch.generations);
   return { ...step, prompts: step.prompts * parts, generations: step.generations / parts };
-}
-
-/** The part of an update that is an adapter's. */
-function thinFlops(config: DecoderConfig, step: StepShape, rank: number): number {
-  return 6 * step.prompts * nodesOf(step) * config.layers * adapterWeights(config, rank);
 }

@@ -67,18 +67,31 @@ export function gatedUnit(gate: Tensor, up: Tensor, activation: Activation): Ten
   return ops.mul(activations[activation](gate), up);
 }
 
-/** One decoder layer: x [N, H] → [N, H]. */
-export function decoderLayer(x: Tensor, weights: LayerNorms, project: LayerProjections, rotary: Rotary | null, attend: Attend, config: DecoderConfig): Tensor {
+/**
+ * One decoder layer: x [N, H] → [N, H].
+ *
+ * @param places int64 [M]: the tokens that go on behind attention, for a last layer, where the others are seen but not asked; null is all of them
+ */
+export function decoderLayer(
+  x: Tensor,
+  weights: LayerNorms,
+  project: LayerProjections,
+  rotary: Rotary | null,
+  attend: Attend,
+  config: DecoderConfig,
+  places: Tensor | null = null,
+): Tensor {
   const norm = (y: Tensor, weight: Tensor | null) => (weight ? rmsNorm(y, weight, config.normEpsilon, config.normStyle) : y);
   const normHeads = (y: Tensor, weight: Tensor | null) => {
     if (config.queryKeyNorm !== 'whole') return norm(y, weight);
     return ops.view(norm(ops.reshape(y, [y.size(0), -1]), weight), y.shape);
   };
   const turn = (y: Tensor) => (rotary ? rotate(y, rotary) : y);
+  const goOn = (y: Tensor) => (places ? ops.indexSelect(y, 0, places) : y);
 
   const [q, k, v] = project.queryKeyValue(norm(x, weights.inputNorm));
-  const attended = attend(turn(normHeads(q, weights.queryNorm)), turn(normHeads(k, weights.keyNorm)), v);
-  const afterAttention = ops.add(x, norm(project.output(attended), weights.attentionOutputNorm));
+  const attended = goOn(attend(turn(normHeads(q, weights.queryNorm)), turn(normHeads(k, weights.keyNorm)), v));
+  const afterAttention = ops.add(goOn(x), norm(project.output(attended), weights.attentionOutputNorm));
 
   const [gate, up] = project.gateUp(norm(afterAttention, weights.feedForwardNorm));
   const fed = project.down(gatedUnit(gate, up, config.activation));

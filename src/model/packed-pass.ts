@@ -145,15 +145,24 @@ function startWalk(decoder: Decoder, batch: PackedBatch, dropout: Dropout | null
   const { config, layers } = decoder;
   const drop = dropOf(decoder, dropout);
   const attention = attentionSettings(decoder).map((settings) => treeAttention(batch, settings));
+  const predictorKeys = dropout && keep(ops.indexSelect(dropout.keys, 0, batch.predictors));
+  const dropPredictors = dropOf(decoder, dropout && { ...dropout, keys: predictorKeys! });
   const { x: embedded, rotary } = keep(scope(() => noGrad(() => decoderInputs(decoder, batch.ids, batch.positions))));
   return {
     embedded,
+    /** Layer i: [N, H] → [N, H]; of the last one only where a completion token is predicted: [N, H] → [M, H] */
     layer(i: number, x: Tensor): Tensor {
       const weights = layers[i]!;
-      return decoderLayer(x, weights, plainProjections(weights, config, drop), rotary[i]!, attention[i]!, config);
+      const project = plainProjections(weights, config, drop);
+      if (i < layers.length - 1) return decoderLayer(x, weights, project, rotary[i]!, attention[i]!, config);
+      const { queryKeyValue } = project;
+      return decoderLayer(x, weights, { ...plainProjections(weights, config, dropPredictors), queryKeyValue }, rotary[i]!, attention[i]!, config, batch.predictors);
     },
-    /** Final norm, only where a completion token is predicted: [N, H] → [M, H] */
-    last: (x: Tensor) => rmsNorm(ops.indexSelect(x, 0, batch.predictors), decoder.finalNorm, config.normEpsilon, config.normStyle),
-    dispose: () => disposeRotary(rotary),
+    /** [M, H] → [M, H] */
+    last: (x: Tensor) => rmsNorm(x, decoder.finalNorm, config.normEpsilon, config.normStyle),
+    dispose: () => {
+      predictorKeys?.dispose();
+      disposeRotary(rotary);
+    },
   };
 }

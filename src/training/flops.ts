@@ -2,7 +2,8 @@
  * The arithmetic that a step cannot do without, in floating-point operations (a multiplication and an addition are two),
  * and the time it takes at a machine's measured roof. Counted are the products with weights and inside attention,
  * forwards once and backwards once, the prompt once for its group. Not counted: whatever a program computes twice,
- * elementwise work, the optimizer. The last token of a completion is never run through the network.
+ * elementwise work, the optimizer. The last token of a completion is never run through the network, and behind the keys and
+ * values of the last layer a prompt matters only by its last token.
  */
 import type { DecoderConfig } from '../model/decoder-config.ts';
 
@@ -42,21 +43,41 @@ export function layerWeights({ hiddenSize, intermediateSize, heads, keyValueHead
   return 2 * hiddenSize * headDim * (heads + keyValueHeads) + 3 * hiddenSize * intermediateSize;
 }
 
+/** The same without the maps of keys and values: what a token needs that is asked, and not only seen. */
+function askedWeights(network: NetworkSizes): number {
+  return layerWeights(network) - 2 * network.hiddenSize * network.headDim * network.keyValueHeads;
+}
+
 /** Weights of the adapters of one layer: r·(in + out) of each map. */
 export function adapterWeights({ hiddenSize, intermediateSize, heads, keyValueHeads, headDim }: NetworkSizes, rank: number): number {
   return rank * (2 * (hiddenSize + headDim * heads) + 2 * (hiddenSize + headDim * keyValueHeads) + 3 * (hiddenSize + intermediateSize));
 }
 
+/** The same without those of keys and values. */
+function askedAdapterWeights({ hiddenSize, headDim, keyValueHeads, ...network }: NetworkSizes, rank: number): number {
+  return adapterWeights({ hiddenSize, headDim, keyValueHeads, ...network }, rank) - 2 * rank * (hiddenSize + headDim * keyValueHeads);
+}
+
 /** Tokens that go through the network for one group: the prompt, and each completion without its last token. */
-export function nodesOf({ generations, promptTokens, newTokens }: StepShape): number {
+function nodesOf({ generations, promptTokens, newTokens }: StepShape): number {
   return promptTokens + generations * (newTokens - 1);
 }
 
-/** Pairs of a token and one that it sees, in one group. */
-function pairsOf({ generations, promptTokens, newTokens }: StepShape): number {
+/** Pairs of a token and one that it sees in all layers, in one group. */
+function pairsOf(layers: number, { generations, promptTokens, newTokens }: StepShape): number {
   const nodes = newTokens - 1;
-  return (promptTokens * (promptTokens + 1)) / 2 + generations * (nodes * promptTokens + (nodes * (nodes + 1)) / 2);
+  const completed = generations * (nodes * promptTokens + (nodes * (nodes + 1)) / 2);
+  return layers * ((promptTokens * (promptTokens + 1)) / 2 + completed) - (promptTokens * (promptTokens - 1)) / 2;
 }
+
+/** Multiply-adds of the maps of all layers, in one group: of the last layer only keys and values of all but the last prompt token. */
+function mapped(network: NetworkSizes, shape: StepShape, [weights, asked]: readonly [weights: number, asked: number]): number {
+  return network.layers * weights * nodesOf(shape) - asked * (shape.promptTokens - 1);
+}
+
+/** `mapped` with the weights themselves, and with an adapter. */
+const byWeights = (network: NetworkSizes, shape: StepShape) => mapped(network, shape, [layerWeights(network), askedWeights(network)]);
+const byAdapters = (network: NetworkSizes, shape: StepShape, rank: number) => mapped(network, shape, [adapterWeights(network, rank), askedAdapterWeights(network, rank)]);
 
 /**
  * Forward and backward pass of one update. Backwards every product becomes two, of which a frozen weight needs one; the
@@ -65,25 +86,31 @@ function pairsOf({ generations, promptTokens, newTokens }: StepShape): number {
 export function updateFlops(network: NetworkSizes, shape: StepShape, { rank }: Method = plainMethod): number {
   const { layers, hiddenSize, vocabSize, heads, keyValueHeads, headDim } = network;
   const frozen = rank > 0;
-  const perNode = layers * ((frozen ? 4 : 6) * layerWeights(network) + 6 * adapterWeights(network, rank)) - (frozen ? 2 * hiddenSize * headDim * (heads + 2 * keyValueHeads) : 0);
-  const attention = 12 * layers * heads * headDim * pairsOf(shape);
+  const inputs = frozen ? 2 * hiddenSize * headDim * (heads + 2 * keyValueHeads) * nodesOf(shape) : 0;
+  const linear = (frozen ? 4 : 6) * byWeights(network, shape) - inputs;
+  const attention = 12 * heads * headDim * pairsOf(layers, shape);
   const head = (frozen ? 4 : 6) * hiddenSize * vocabSize * shape.generations * shape.newTokens;
-  return shape.prompts * (perNode * nodesOf(shape) + attention + head);
+  return shape.prompts * (linear + attention + head) + adapterFlops(network, shape, rank);
+}
+
+/** The part of an update that is an adapter's. */
+export function adapterFlops(network: NetworkSizes, shape: StepShape, rank: number): number {
+  return 6 * shape.prompts * byAdapters(network, shape, rank);
 }
 
 /** Log-probabilities of every completion under the reference. */
 export function referenceFlops(network: NetworkSizes, shape: StepShape): number {
   const { layers, hiddenSize, vocabSize, heads, headDim } = network;
-  const linear = 2 * layers * layerWeights(network) * nodesOf(shape);
-  const attention = 4 * layers * heads * headDim * pairsOf(shape);
+  const linear = 2 * byWeights(network, shape);
+  const attention = 4 * heads * headDim * pairsOf(layers, shape);
   return shape.prompts * (linear + attention + 2 * hiddenSize * vocabSize * shape.generations * shape.newTokens);
 }
 
 /** Sampling every completion, each prompt run once. */
 export function rolloutFlops(network: NetworkSizes, shape: StepShape, { rank }: Method = plainMethod): number {
   const { layers, hiddenSize, vocabSize, heads, headDim } = network;
-  const linear = 2 * layers * (layerWeights(network) + adapterWeights(network, rank)) * nodesOf(shape);
-  const attention = 4 * layers * heads * headDim * pairsOf(shape);
+  const linear = 2 * (byWeights(network, shape) + byAdapters(network, shape, rank));
+  const attention = 4 * heads * headDim * pairsOf(layers, shape);
   const head = 2 * hiddenSize * vocabSize * (1 + shape.generations * (shape.newTokens - 1));
   return shape.prompts * (linear + attention + head);
 }
