@@ -30,9 +30,13 @@ TSRL_INLINE typename Lanes<Math, N>::Type load(const T* from) {
 // Terms from which the sums are fetched while they are still being computed: fewer are over before memory answers.
 constexpr int64_t kPrefetched = 128;
 
-// M rows and W columns of c, in registers of so many bytes: so few sums that they stay in them.
+// Bytes that memory hands over at a time.
+constexpr int64_t kLine = 64;
+
+// M rows and W columns of c, in registers of so many bytes: so few sums that they stay in them. With each term a line from
+// `ahead` on is asked for, unless that is null.
 template <int64_t Bytes, int64_t M, int64_t W, typename Math, typename T>
-TSRL_INLINE void tile(LeftFactor<Math> a, RightFactor<T> b, int64_t inner, Math* c, int64_t c_row) {
+TSRL_INLINE void tile(LeftFactor<Math> a, RightFactor<T> b, int64_t inner, Math* c, int64_t c_row, const char* ahead) {
   constexpr int64_t N = std::min<int64_t>(W, Bytes / sizeof(Math));
   using Vector = typename Lanes<Math, N>::Type;
   Vector sums[M][W / N] = {};
@@ -41,6 +45,7 @@ TSRL_INLINE void tile(LeftFactor<Math> a, RightFactor<T> b, int64_t inner, Math*
     __builtin_prefetch(c + m * c_row + W - 1, 1);
   }
   for (int64_t k = 0; k < inner; k++) {
+    if (ahead) __builtin_prefetch(ahead + k * kLine, 0, 2);
     Vector right[W / N];
 #pragma GCC unroll 16
     for (int64_t j = 0; j < W / N; j++) right[j] = load<Math, N>(b.data + k * b.row + j * N);
@@ -58,18 +63,29 @@ TSRL_INLINE void tile(LeftFactor<Math> a, RightFactor<T> b, int64_t inner, Math*
   }
 }
 
-// All rows of W columns: as many at once as there are registers for, then four, three (query heads often share a key head by
-// three), and one.
+// All rows of W columns: as many at once as there are registers for, then eight, four, three (query heads often share a key
+// head by three), and one. While more than one tile is computed, as many bytes as b has are asked for from `ahead` on.
 template <int64_t Bytes, int64_t M, int64_t W, typename Math, typename T>
-TSRL_INLINE void strip(LeftFactor<Math> a, int64_t rows, RightFactor<T> b, int64_t inner, Math* c, int64_t c_row) {
+TSRL_INLINE void strip(LeftFactor<Math> a, int64_t rows, RightFactor<T> b, int64_t inner, Math* c, int64_t c_row, const char* ahead = nullptr) {
   const auto below = [&](int64_t m) { return LeftFactor<Math>{a.data + m * a.row, a.row, a.column}; };
+  const int64_t lines = inner * W * static_cast<int64_t>(sizeof(T)) / kLine;
+  int64_t asked = rows > M ? 0 : lines;
+  const auto asking = [&]() {
+    const char* from = ahead && asked < lines ? ahead + asked * kLine : nullptr;
+    asked += inner;
+    return from;
+  };
   int64_t m = 0;
-  for (; m + M <= rows; m += M) tile<Bytes, M, W>(below(m), b, inner, c + m * c_row, c_row);
-  if constexpr (M > 4) {
-    for (; m + 4 <= rows; m += 4) tile<Bytes, 4, W>(below(m), b, inner, c + m * c_row, c_row);
+  // 16 rows are two of 8, not 12 and 4: few sums wait for each other.
+  for (; m + M <= rows && (M <= 8 || rows - m != 16); m += M) tile<Bytes, M, W>(below(m), b, inner, c + m * c_row, c_row, asking());
+  if constexpr (M > 8) {
+    for (; m + 8 <= rows; m += 8) tile<Bytes, 8, W>(below(m), b, inner, c + m * c_row, c_row, asking());
   }
-  for (; m + 3 <= rows; m += 3) tile<Bytes, 3, W>(below(m), b, inner, c + m * c_row, c_row);
-  for (; m < rows; m++) tile<Bytes, 1, W>(below(m), b, inner, c + m * c_row, c_row);
+  if constexpr (M > 4) {
+    for (; m + 4 <= rows; m += 4) tile<Bytes, 4, W>(below(m), b, inner, c + m * c_row, c_row, nullptr);
+  }
+  for (; m + 3 <= rows; m += 3) tile<Bytes, 3, W>(below(m), b, inner, c + m * c_row, c_row, nullptr);
+  for (; m < rows; m++) tile<Bytes, 1, W>(below(m), b, inner, c + m * c_row, c_row, nullptr);
 }
 
 // Columns that do not fill a strip: b with zeros behind them, some terms at a time.
@@ -93,10 +109,10 @@ TSRL_INLINE void last_columns(LeftFactor<Math> a, int64_t rows, RightFactor<T> b
 }
 
 template <int64_t Bytes, int64_t M, int64_t W, typename Math, typename T>
-TSRL_INLINE void multiply(LeftFactor<Math> a, int64_t rows, RightFactor<T> b, int64_t inner, int64_t columns, Math* c, int64_t c_row) {
+TSRL_INLINE void multiply(LeftFactor<Math> a, int64_t rows, RightFactor<T> b, int64_t inner, int64_t columns, Math* c, int64_t c_row, const char* ahead) {
   const auto from = [&](int64_t j) { return RightFactor<T>{b.data + j, b.row}; };
   int64_t j = 0;
-  for (; j + W <= columns; j += W) strip<Bytes, M, W>(a, rows, from(j), inner, c + j, c_row);
+  for (; j + W <= columns; j += W) strip<Bytes, M, W>(a, rows, from(j), inner, c + j, c_row, ahead ? ahead + j * inner * static_cast<int64_t>(sizeof(T)) : nullptr);
   for (; j + W / 2 <= columns; j += W / 2) strip<Bytes, M, W / 2>(a, rows, from(j), inner, c + j, c_row);
   if (j == columns) return;
   // Filling costs a look at all of b: with few rows that is more than it saves.
@@ -108,8 +124,8 @@ TSRL_INLINE void multiply(LeftFactor<Math> a, int64_t rows, RightFactor<T> b, in
 // Templates cannot be built for several processors: a function for each pair of types, and for each processor the tile that
 // fills its registers (32 of 64 bytes; 16 of 32).
 #define TSRL_PRODUCT(target, Bytes, M, W, Math, T)                                                                                  \
-  target void product(LeftFactor<Math> a, int64_t rows, RightFactor<T> b, int64_t inner, int64_t columns, Math* c, int64_t c_row) { \
-    multiply<Bytes, M, W>(a, rows, b, inner, columns, c, c_row);                                                                    \
+  target void product(LeftFactor<Math> a, int64_t rows, RightFactor<T> b, int64_t inner, int64_t columns, Math* c, int64_t c_row, const char* ahead) { \
+    multiply<Bytes, M, W>(a, rows, b, inner, columns, c, c_row, ahead);                                                                               \
   }
 #define TSRL_PRODUCTS(target, Bytes, M, W)            \
   TSRL_PRODUCT(target, Bytes, M, W, float, float)     \
@@ -129,8 +145,8 @@ TSRL_PRODUCTS(, 16, 4, 16)
 
 // Only where all versions of a function can be seen does a call choose among them.
 #define TSRL_ADD_PRODUCT(Math, T)                                                                                                      \
-  void add_product(LeftFactor<Math> a, int64_t rows, RightFactor<T> b, int64_t inner, int64_t columns, Math* c, int64_t c_row) { \
-    product(a, rows, b, inner, columns, c, c_row);                                                                                     \
+  void add_product(LeftFactor<Math> a, int64_t rows, RightFactor<T> b, int64_t inner, int64_t columns, Math* c, int64_t c_row, const void* ahead) { \
+    product(a, rows, b, inner, columns, c, c_row, static_cast<const char*>(ahead));                                                                                     \
   }
 TSRL_ADD_PRODUCT(float, float)
 TSRL_ADD_PRODUCT(double, double)

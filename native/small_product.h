@@ -23,10 +23,11 @@ struct RightFactor {
   int64_t row;
 };
 
-// c[m·c_row + j] += Σₖ a(m, k)·b(k, j) for m < rows, k < inner, j < columns.
-void add_product(LeftFactor<float> a, int64_t rows, RightFactor<float> b, int64_t inner, int64_t columns, float* c, int64_t c_row);
-void add_product(LeftFactor<double> a, int64_t rows, RightFactor<double> b, int64_t inner, int64_t columns, double* c, int64_t c_row);
-void add_product(LeftFactor<float> a, int64_t rows, RightFactor<c10::Half> b, int64_t inner, int64_t columns, float* c, int64_t c_row);
-void add_product(LeftFactor<float> a, int64_t rows, RightFactor<c10::BFloat16> b, int64_t inner, int64_t columns, float* c, int64_t c_row);
+// c[m·c_row + j] += Σₖ a(m, k)·b(k, j) for m < rows, k < inner, j < columns. `ahead`: what the caller reads next, as long as
+// b, fetched from memory meanwhile.
+void add_product(LeftFactor<float> a, int64_t rows, RightFactor<float> b, int64_t inner, int64_t columns, float* c, int64_t c_row, const void* ahead = nullptr);
+void add_product(LeftFactor<double> a, int64_t rows, RightFactor<double> b, int64_t inner, int64_t columns, double* c, int64_t c_row, const void* ahead = nullptr);
+void add_product(LeftFactor<float> a, int64_t rows, RightFactor<c10::Half> b, int64_t inner, int64_t columns, float* c, int64_t c_row, const void* ahead = nullptr);
+void add_product(LeftFactor<float> a, int64_t rows, RightFactor<c10::BFloat16> b, int64_t inner, int64_t columns, float* c, int64_t c_row, const void* ahead = nullptr);
 
 }  // namespace tsrl

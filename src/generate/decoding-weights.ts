@@ -1,6 +1,6 @@
 /**
- * A decoder's weights as decoding wants them: q-k-v and gate-up fused, and on a CPU in float32 reordered once for
- * oneDNN, whose linear is up to 2.6 times faster on few rows. Matrices in blocks stay as they are: nothing is copied.
+ * A decoder's weights as decoding wants them: q-k-v and gate-up fused, and on a CPU in float32 copied into the order in
+ * which a product with few rows reads them (native/panel_product.cc). Matrices in blocks stay as they are: nothing is copied.
  * Made from the weights as they are now; after an update they are made again.
  */
 import { capped } from '../model/attention.ts';
@@ -23,9 +23,6 @@ export interface DecodingWeights {
   head(hidden: Tensor): Tensor;
   dispose(): void;
 }
-
-/** Rows that the reordering is tuned for: about as many as decode together. */
-const tunedRows = 16;
 
 /**
  * Packs where that pays (CPU, float32), else multiplies with the plain weights; on a CPU a head of 16 bits is packed in float32.
@@ -80,7 +77,7 @@ function widePack(head: Tensor, owned: Tensor[]): (x: Tensor) => Tensor {
 }
 
 /**
- * Linear maps of the same input as one product with a reordered weight. The A of adapters are more rows of that weight;
+ * Linear maps of the same input as one product with a copied weight. The A of adapters are more rows of that weight;
  * their B stand apart, so that nothing is merged: W·x and A·x come in one product, s·B·(A·x) is added to the first.
  */
 function packLinear(maps: readonly LinearWeights[], owned: Tensor[]): (x: Tensor) => Tensor {
@@ -96,7 +93,7 @@ function packLinear(maps: readonly LinearWeights[], owned: Tensor[]): (x: Tensor
         const biases = maps.flatMap((map) => (map.bias ? [ops.detach(map.bias)] : []));
         if (biases.length > 0 && ranks > 0) biases.push(ops.zeros([ranks]));
         return {
-          weight: ops.packLinearWeight(rows.length === 1 ? rows[0]! : ops.cat(rows, 0), tunedRows),
+          weight: ops.packPanels(rows.length === 1 ? rows[0]! : ops.cat(rows, 0)),
           bias: biases.length > 0 ? ops.contiguous(ops.cat(biases, 0)) : null,
           b: ranks > 0 ? blockDiagonal(maps, growths, outputs, ranks) : null,
         };
@@ -105,10 +102,10 @@ function packLinear(maps: readonly LinearWeights[], owned: Tensor[]): (x: Tensor
   );
   owned.push(weight);
   if (bias) owned.push(bias);
-  if (!b) return (x) => ops.packedLinear(x, weight, bias);
+  if (!b) return (x) => ops.panelProduct(x, weight, outputs, bias);
   owned.push(b);
   return (x) => {
-    const both = ops.packedLinear(x, weight, bias); // [n, outputs + ranks]
+    const both = ops.panelProduct(x, weight, outputs + ranks, bias); // [n, outputs + ranks]
     return ops.addmm_(ops.narrow(both, 1, 0, outputs), ops.narrow(both, 1, outputs, ranks), b);
   };
 }

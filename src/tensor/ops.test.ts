@@ -150,6 +150,25 @@ test('attention: softmax(q·kᵀ·scale + mask)·v, and causal', () => {
   near(ops.scaledDotProductAttention(query, key, value, { scale, mask }), [3.25, 1]);
 });
 
+test('a weight in panels gives what the plain linear gives, whatever the number of rows, inputs and outputs', () => {
+  const waves = (rows: number, columns: number, step: number) => tensor(Float32Array.from({ length: rows * columns }, (_, i) => ((i * step) % 101) / 101 - 0.5), [rows, columns]);
+  for (const [rows, inputs, outputs] of [[1, 1, 1], [4, 64, 96], [16, 769, 33], [29, 1000, 70], [40, 576, 64]] as const) {
+    const [input, weight, bias] = [waves(rows, inputs, 53), waves(outputs, inputs, 37), tensor(Float32Array.from({ length: outputs }, (_, i) => i / 96))];
+    const panels = ops.packPanels(weight);
+    for (const offset of [null, bias]) {
+      const got = ops.panelProduct(input, panels, outputs, offset);
+      assert.deepEqual(got.shape, [rows, outputs]);
+      const worst = ops.sub(got, ops.linear(input, weight, offset)).toArray() as Float32Array;
+      assert.ok(worst.every((error) => Math.abs(error) < 3e-5), `${rows} × ${inputs} × ${outputs}`);
+    }
+    // A row does not depend on how many others there are, but for the order in which a narrow tile adds up.
+    const alone = ops.sub(ops.panelProduct(ops.narrow(input, 0, rows - 1, 1), panels, outputs, null), ops.narrow(ops.panelProduct(input, panels, outputs, null), 0, rows - 1, 1)).toArray() as Float32Array;
+    assert.ok(alone.every((error) => Math.abs(error) < 3e-5));
+  }
+  assert.throws(() => ops.panelProduct(waves(2, 64, 3), ops.packPanels(waves(96, 64, 3)), 97, null), /as many outputs as the panels hold/);
+  assert.throws(() => ops.panelProduct(waves(2, 63, 3), ops.packPanels(waves(96, 64, 3)), 96, null), /x \[n, in\] and panels/);
+});
+
 test('a packed weight gives what the plain linear gives', () => {
   const weight = tensor(Float32Array.from({ length: 96 * 64 }, (_, i) => ((i * 37) % 101) / 101 - 0.5), [96, 64]);
   const input = tensor(Float32Array.from({ length: 4 * 64 }, (_, i) => ((i * 53) % 97) / 97 - 0.5), [4, 64]);

@@ -173,6 +173,10 @@ export const decodeAttention = op<
 export const packLinearWeight = op<(weight: Tensor, rows: number | null) => Tensor>('mkldnn::_reorder_linear_weight');
 export const packedLinear = (x: Tensor, packed: Tensor, bias: Tensor | null): Tensor =>
   dispatch('mkldnn::_linear_pointwise', [x, packed, bias, 'none', [], '']) as Tensor;
+/** A weight [out, in] in the order in which `panelProduct` reads it (native/panel_product.cc). */
+export const packPanels = op<(weight: Tensor) => Tensor>('tsrl::pack_panels');
+/** x·wᵀ + b for a weight from `packPanels`: [n, in] → [n, outputs]. */
+export const panelProduct = op<(x: Tensor, panels: Tensor, outputs: number, bias: Tensor | null) => Tensor>('tsrl::panel_product');
 
 // In place
 export const bitwiseAndScalar_ = op<ByScalar>('aten::bitwise_and_.Scalar');
