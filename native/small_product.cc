@@ -63,10 +63,12 @@ TSRL_INLINE void tile(LeftFactor<Math> a, RightFactor<T> b, int64_t inner, Math*
   }
 }
 
-// All rows of W columns: as many at once as there are registers for, then eight, four, three (query heads often share a key
-// head by three), and one. While more than one tile is computed, as many bytes as b has are asked for from `ahead` on.
+// All rows of W columns: as many at once as there are registers for, then two thirds of that, four, three (query heads often
+// share a key head by three), and one. While more than one tile is computed, as many bytes as b has are asked for from
+// `ahead` on.
 template <int64_t Bytes, int64_t M, int64_t W, typename Math, typename T>
 TSRL_INLINE void strip(LeftFactor<Math> a, int64_t rows, RightFactor<T> b, int64_t inner, Math* c, int64_t c_row, const char* ahead = nullptr) {
+  constexpr int64_t fewer = 2 * M / 3;
   const auto below = [&](int64_t m) { return LeftFactor<Math>{a.data + m * a.row, a.row, a.column}; };
   const int64_t lines = inner * W * static_cast<int64_t>(sizeof(T)) / kLine;
   int64_t asked = rows > M ? 0 : lines;
@@ -76,12 +78,10 @@ TSRL_INLINE void strip(LeftFactor<Math> a, int64_t rows, RightFactor<T> b, int64
     return from;
   };
   int64_t m = 0;
-  // 16 rows are two of 8, not 12 and 4: few sums wait for each other.
-  for (; m + M <= rows && (M <= 8 || rows - m != 16); m += M) tile<Bytes, M, W>(below(m), b, inner, c + m * c_row, c_row, asking());
-  if constexpr (M > 8) {
-    for (; m + 8 <= rows; m += 8) tile<Bytes, 8, W>(below(m), b, inner, c + m * c_row, c_row, asking());
-  }
-  if constexpr (M > 4) {
+  // Not M and a third of it, whose few sums wait for each other, but two of two thirds: 16 rows are 8 and 8.
+  for (; m + M <= rows && (2 * fewer <= M || rows - m != 2 * fewer); m += M) tile<Bytes, M, W>(below(m), b, inner, c + m * c_row, c_row, asking());
+  for (; m + fewer <= rows; m += fewer) tile<Bytes, fewer, W>(below(m), b, inner, c + m * c_row, c_row, asking());
+  if constexpr (fewer > 4) {
     for (; m + 4 <= rows; m += 4) tile<Bytes, 4, W>(below(m), b, inner, c + m * c_row, c_row, nullptr);
   }
   for (; m + 3 <= rows; m += 3) tile<Bytes, 3, W>(below(m), b, inner, c + m * c_row, c_row, nullptr);
