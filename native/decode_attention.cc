@@ -26,9 +26,10 @@ struct Span {
   int64_t count;
 };
 
-// The `queries` heads of one row that share a key head: q and out [queries, d].
+// The `queries` heads of one row that share a key head: q and out [queries, d]. While keys are multiplied their values are
+// asked for from memory, and meanwhile what `next` points at, the keys of another row.
 template <typename T, typename Math>
-void attend(const T* q, int64_t queries, int64_t d, const std::vector<Span<T>>& spans, Math scale, Math cap, T* out) {
+void attend(const T* q, int64_t queries, int64_t d, const std::vector<Span<T>>& spans, const T* next, Math scale, Math cap, T* out) {
   int64_t count = 0;
   for (const auto& span : spans) count += span.count;
   thread_local std::vector<Math> memory;
@@ -40,7 +41,7 @@ void attend(const T* q, int64_t queries, int64_t d, const std::vector<Span<T>>& 
   std::fill(mixed, scores + queries * count, Math(0));
   int64_t at = 0;
   for (const auto& span : spans) {
-    add_product(LeftFactor<Math>{scaled, d, 1}, queries, RightFactor<T>{span.keys, span.stride}, d, span.count, scores + at, count);
+    add_product(LeftFactor<Math>{scaled, d, 1}, queries, RightFactor<T>{span.keys, span.stride}, d, span.count, scores + at, count, span.values);
     at += span.count;
   }
   if (cap > 0) {
@@ -49,7 +50,7 @@ void attend(const T* q, int64_t queries, int64_t d, const std::vector<Span<T>>& 
   for (int64_t m = 0; m < queries; m++) softmax(scores + m * count, count);
   at = 0;
   for (const auto& span : spans) {
-    add_product(LeftFactor<Math>{scores + at, count, 1}, queries, RightFactor<T>{span.values, d}, span.count, d, mixed, d);
+    add_product(LeftFactor<Math>{scores + at, count, 1}, queries, RightFactor<T>{span.values, d}, span.count, d, mixed, d, at == 0 ? next : nullptr);
     at += span.count;
   }
   for (int64_t i = 0; i < queries * d; i++) out[i] = static_cast<T>(mixed[i]);
@@ -114,8 +115,10 @@ at::Tensor decode_attention(const at::Tensor& q_, const at::Tensor& k_, const at
           spans.push_back({keys[first / page].const_data_ptr<scalar_t>() + block + skipped, page,
                            values[first / page].const_data_ptr<scalar_t>() + block + skipped * d, std::min(page - skipped, own - first)});
         }
+        const int64_t after = places[3 * ((r + 1) % count) + 2];
+        const scalar_t* next = after == prompt ? nullptr : prompt_keys[after].const_data_ptr<scalar_t>() + head * d * prompt_values[after].size(1);
         const int64_t query = (r * heads + head * queries) * d;
-        attend<scalar_t, Math>(q_data + query, queries, d, spans, static_cast<Math>(scale), static_cast<Math>(cap), out + query);
+        attend<scalar_t, Math>(q_data + query, queries, d, spans, next, static_cast<Math>(scale), static_cast<Math>(cap), out + query);
       }
     });
   });

@@ -4,7 +4,6 @@
 #include "fused.h"
 #include "vector.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/sum.h>
@@ -20,12 +19,6 @@ namespace {
 using at::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-// Calls body(first, last) for parts of the rows, in parallel where there is enough to do.
-template <typename Body>
-void over_rows(int64_t rows, int64_t width, const Body& body) {
-  at::parallel_for(0, rows, std::max<int64_t>(1, (1 << 14) / std::max<int64_t>(width, 1)), body);
-}
 
 // [.., d] as rows of neighbours, a copy only if they are not.
 Tensor as_rows(const Tensor& x) { return x.contiguous().view({-1, x.size(-1)}); }
@@ -221,50 +214,6 @@ struct Rotate : torch::autograd::Function<Rotate> {
   }
 };
 
-// ---- x/τ − log Σ exp(x/τ) of each row, in place
-
-TSRL_VECTORISED float scale_row(float* x, int64_t n, float temperature) {
-  float top = x[0] / temperature;
-#pragma omp simd reduction(max : top)
-  for (int64_t i = 0; i < n; i++) {
-    x[i] /= temperature;
-    top = x[i] > top ? x[i] : top;
-  }
-  return top;
-}
-
-// In double precision: beside the likeliest token a float would lose each of the many unlikely ones, and that error is the
-// same for the whole row.
-TSRL_VECTORISED double exponentials(const float* x, int64_t n, float top) {
-  double total = 0;
-#pragma omp simd reduction(+ : total)
-  for (int64_t i = 0; i < n; i++) total += static_cast<double>(exponential(x[i] - top));
-  return total;
-}
-
-TSRL_VECTORISED void subtract(float* x, int64_t n, float top, float log_total) {
-#pragma omp simd
-  for (int64_t i = 0; i < n; i++) x[i] = x[i] - top - log_total;
-}
-
-void log_softmax_row(float* x, int64_t n, float temperature) {
-  const float top = scale_row(x, n, temperature);
-  subtract(x, n, top, static_cast<float>(std::log(exponentials(x, n, top))));
-}
-
-// ---- −Σ p·log p of each row of log-probabilities
-
-TSRL_VECTORISED float entropy_row(const float* logs, int64_t n) {
-  double total = 0;
-#pragma omp simd reduction(+ : total)
-  for (int64_t i = 0; i < n; i++) {
-    // Below it p·log p is 0 to any digit of a float; and at −∞ it would not be a number.
-    const float log = logs[i] < -87.0f ? -87.0f : logs[i];
-    total += static_cast<double>(exponential(log) * log);
-  }
-  return static_cast<float>(-total);
-}
-
 // x [.., d], w [d] → [.., d]
 Tensor rms_norm(const Tensor& x, const Tensor& w, double epsilon) {
   require_floats({&x, &w});
@@ -285,41 +234,11 @@ Tensor rotate(const Tensor& x, const Tensor& cos, const Tensor& sin) {
   return Rotate::apply(x, cos.contiguous(), sin.contiguous());
 }
 
-// logits [n, V] become log-probabilities at a temperature; has no derivative
-Tensor& row_log_softmax(Tensor& logits, double temperature) {
-  require_floats({&logits});
-  require(logits.dim() == 2 && logits.is_contiguous() && logits.size(1) > 0, "logits [n, V] in one piece");
-  require(!(logits.requires_grad() && at::GradMode::is_enabled()), "logits without a graph");
-  const int64_t width = logits.size(1);
-  float* rows = logits.data_ptr<float>();
-  over_rows(logits.size(0), width, [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; r++) log_softmax_row(rows + r * width, width, static_cast<float>(temperature));
-  });
-  return logits;
-}
-
-// logs [n, V] → [n]; has no derivative
-Tensor row_entropy(const Tensor& logs_) {
-  require_floats({&logs_});
-  require(logs_.dim() == 2 && !(logs_.requires_grad() && at::GradMode::is_enabled()), "log-probabilities [n, V] without a graph");
-  const Tensor logs = logs_.contiguous(), result = at::empty({logs.size(0)}, logs.options());
-  const int64_t width = logs.size(1);
-  const float* from = logs.const_data_ptr<float>();
-  float* to = result.data_ptr<float>();
-  over_rows(logs.size(0), width, [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; r++) to[r] = entropy_row(from + r * width, width);
-  });
-  return result;
-}
-
 }  // namespace
 }  // namespace tsrl
 
 TORCH_LIBRARY_FRAGMENT(tsrl, library) {
   library.def("rms_norm(Tensor x, Tensor weight, float epsilon) -> Tensor", &tsrl::rms_norm);
   library.def("gated(Tensor gate, Tensor up, bool gelu) -> Tensor", &tsrl::gated);
-  library.def("row_log_softmax_(Tensor(a!) logits, float temperature) -> Tensor(a!)");
-  library.impl("row_log_softmax_", c10::DispatchKey::CPU, &tsrl::row_log_softmax);
-  library.def("row_entropy(Tensor logprobs) -> Tensor", &tsrl::row_entropy);
   library.def("rotate(Tensor x, Tensor cos, Tensor sin) -> Tensor", &tsrl::rotate);
 }

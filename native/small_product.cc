@@ -33,10 +33,15 @@ constexpr int64_t kPrefetched = 128;
 // Bytes that memory hands over at a time.
 constexpr int64_t kLine = 64;
 
-// M rows and W columns of c, in registers of so many bytes: so few sums that they stay in them. With each term a line from
-// `ahead` on is asked for, unless that is null.
+// What is asked for from memory while something else is computed: so many bytes with each term, unless `from` is null.
+struct Ahead {
+  const char* from;
+  int64_t step;
+};
+
+// M rows and W columns of c, in registers of so many bytes: so few sums that they stay in them.
 template <int64_t Bytes, int64_t M, int64_t W, typename Math, typename T>
-TSRL_INLINE void tile(LeftFactor<Math> a, RightFactor<T> b, int64_t inner, Math* c, int64_t c_row, const char* ahead) {
+TSRL_INLINE void tile(LeftFactor<Math> a, RightFactor<T> b, int64_t inner, Math* c, int64_t c_row, Ahead ahead) {
   constexpr int64_t N = std::min<int64_t>(W, Bytes / sizeof(Math));
   using Vector = typename Lanes<Math, N>::Type;
   Vector sums[M][W / N] = {};
@@ -45,7 +50,7 @@ TSRL_INLINE void tile(LeftFactor<Math> a, RightFactor<T> b, int64_t inner, Math*
     __builtin_prefetch(c + m * c_row + W - 1, 1);
   }
   for (int64_t k = 0; k < inner; k++) {
-    if (ahead) __builtin_prefetch(ahead + k * kLine, 0, 2);
+    for (int64_t i = 0; ahead.from && i < ahead.step; i += kLine) __builtin_prefetch(ahead.from + k * ahead.step + i, 0, 2);
     Vector right[W / N];
 #pragma GCC unroll 16
     for (int64_t j = 0; j < W / N; j++) right[j] = load<Math, N>(b.data + k * b.row + j * N);
@@ -64,28 +69,29 @@ TSRL_INLINE void tile(LeftFactor<Math> a, RightFactor<T> b, int64_t inner, Math*
 }
 
 // All rows of W columns: as many at once as there are registers for, then two thirds of that, four, three (query heads often
-// share a key head by three), and one. While more than one tile is computed, as many bytes as b has are asked for from
-// `ahead` on.
+// share a key head by three), and one. Meanwhile as many bytes as b has are asked for from `ahead` on, by one tile alone as
+// many with each term as it reads.
 template <int64_t Bytes, int64_t M, int64_t W, typename Math, typename T>
 TSRL_INLINE void strip(LeftFactor<Math> a, int64_t rows, RightFactor<T> b, int64_t inner, Math* c, int64_t c_row, const char* ahead = nullptr) {
   constexpr int64_t fewer = 2 * M / 3;
   const auto below = [&](int64_t m) { return LeftFactor<Math>{a.data + m * a.row, a.row, a.column}; };
-  const int64_t lines = inner * W * static_cast<int64_t>(sizeof(T)) / kLine;
-  int64_t asked = rows > M ? 0 : lines;
+  constexpr int64_t width = W * static_cast<int64_t>(sizeof(T));
+  int64_t asked = 0;
   const auto asking = [&]() {
-    const char* from = ahead && asked < lines ? ahead + asked * kLine : nullptr;
-    asked += inner;
-    return from;
+    if (!ahead || asked >= inner * width) return Ahead{nullptr, 0};
+    const Ahead next{ahead + asked, rows > M ? kLine : width};
+    asked += inner * next.step;
+    return next;
   };
   int64_t m = 0;
   // Not M and a third of it, whose few sums wait for each other, but two of two thirds: 16 rows are 8 and 8.
   for (; m + M <= rows && (2 * fewer <= M || rows - m != 2 * fewer); m += M) tile<Bytes, M, W>(below(m), b, inner, c + m * c_row, c_row, asking());
   for (; m + fewer <= rows; m += fewer) tile<Bytes, fewer, W>(below(m), b, inner, c + m * c_row, c_row, asking());
   if constexpr (fewer > 4) {
-    for (; m + 4 <= rows; m += 4) tile<Bytes, 4, W>(below(m), b, inner, c + m * c_row, c_row, nullptr);
+    for (; m + 4 <= rows; m += 4) tile<Bytes, 4, W>(below(m), b, inner, c + m * c_row, c_row, asking());
   }
-  for (; m + 3 <= rows; m += 3) tile<Bytes, 3, W>(below(m), b, inner, c + m * c_row, c_row, nullptr);
-  for (; m < rows; m++) tile<Bytes, 1, W>(below(m), b, inner, c + m * c_row, c_row, nullptr);
+  for (; m + 3 <= rows; m += 3) tile<Bytes, 3, W>(below(m), b, inner, c + m * c_row, c_row, asking());
+  for (; m < rows; m++) tile<Bytes, 1, W>(below(m), b, inner, c + m * c_row, c_row, asking());
 }
 
 // Columns that do not fill a strip: b with zeros behind them, some terms at a time.

@@ -63,8 +63,8 @@ export const sampling: readonly Mutant[] = [
   {
     name: 'temperature not applied while sampling',
     file: 'src/generate/sampler.ts',
-    find: 'temperedLogprobs(logits, greedy ? 1 : sampling.temperature)',
-    replace: 'temperedLogprobs(logits, 1)',
+    find: 'greedy ? 1 : sampling.temperature;',
+    replace: '1;',
     tests: ['src/generate/sampler.test.ts'],
   },
   {

@@ -123,8 +123,8 @@ export const optimisation: readonly Mutant[] = [
   {
     name: 'temperature not applied in the gradient of the head',
     file: 'src/model/token-logprobs.ts',
-    find: 'if (temperature !== 1) ops.divScalar_(gradient, temperature);',
-    replace: '',
+    find: 'gradients.logprobs, gradients.entropy, temperature);',
+    replace: 'gradients.logprobs, gradients.entropy, 1);',
     tests: ['src/model/token-logprobs.test.ts'],
   },
   {

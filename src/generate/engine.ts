@@ -165,7 +165,7 @@ class GenerationRun {
       for (const { request, count } of entering) {
         this.#options.signal?.throwIfAborted();
         const rows = Array.from({ length: count }, () => this.#newRow(request));
-        scope(() => noGrad(() => this.#take(ops.expand(request.logits!, [count, request.logits!.size(1)]), rows)));
+        scope(() => noGrad(() => this.#take(ops.clone(ops.expand(request.logits!, [count, request.logits!.size(1)])), rows)));
         if (request.started === request.count) {
           request.logits!.dispose();
           request.logits = null;
@@ -234,7 +234,7 @@ class GenerationRun {
     };
   }
 
-  /** Draws a token for each of these rows from logits [n, V]; those that go on are live. */
+  /** Draws a token for each of these rows from logits [n, V], whose memory is written over; those that go on are live. */
   #take(logits: Tensor, rows: readonly LiveRow[]): void {
     const { seed, step, minNewTokens, stopIds } = this.#options;
     const suppressed = [...stopIds];

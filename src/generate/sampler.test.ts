@@ -5,7 +5,7 @@ import * as ops from '../tensor/ops.ts';
 import { normals, uniform } from '../tensor/random.ts';
 import { scope } from '../tensor/scope.ts';
 import { tensor } from '../tensor/tensor.ts';
-import { draw } from './sampler.ts';
+import { draw, inverseCdf } from './sampler.ts';
 import type { Draws, RowDraw, Sampling } from './sampler.ts';
 
 const plain: Sampling = { temperature: 1, topP: 1, topK: 0, minP: null, repetitionPenalty: 1 };
@@ -14,7 +14,7 @@ const plain: Sampling = { temperature: 1, topP: 1, topK: 0, minP: null, repetiti
 function drawRows(logits: readonly number[], uniforms: readonly number[], sampling: Partial<Sampling> = {}, row: Partial<RowDraw> = {}): Draws {
   return scope(() =>
     draw(
-      ops.expand(tensor(logits, [1, logits.length]), [uniforms.length, logits.length]),
+      ops.clone(ops.expand(tensor(logits, [1, logits.length]), [uniforms.length, logits.length])),
       uniforms.map((u) => ({ uniform: u, seen: () => [], suppressed: [], ...row })),
       { ...plain, ...sampling },
     ),
@@ -126,4 +126,40 @@ test('frequencies are the probabilities: χ² of 20,000 draws', () => {
   }, 0);
   // 7 degrees of freedom: above 24.3 in one of a thousand seeds; this seed is fixed.
   assert.ok(chiSquare < 24.3, `${chiSquare}`);
+});
+
+test('the fused draw is its plain twin in float64, but for what rounding leaves at a border', () => {
+  scope(() => {
+    const [rows, vocabulary] = [200, 49_153];
+    const logprobs = ops.logSoftmax(ops.mulScalar(tensor(normals(rows * vocabulary, 1, 3, 0), [rows, vocabulary]), 4), -1);
+    const uniforms = tensor(Float32Array.from({ length: rows }, (_, r) => uniform({ seed: 1, step: 2, prompt: 3, sample: 0, token: r })), [rows]);
+    const { picked, totals } = inverseCdf(logprobs, uniforms);
+    const wide = ops.to(logprobs, 'float64');
+    const twin = inverseCdf(wide, uniforms);
+    assert.ok([...totals.toArray()].every((total) => Math.abs(Number(total) - 1) < 1e-5));
+    const cumulated = ops.cumsum(ops.exp(wide), -1).toArray();
+    const at = (row: number, id: number) => (id < 0 ? 0 : Number(cumulated[row * vocabulary + id]));
+    [...picked.toArray()].map(Number).forEach((id, row) => {
+      const aim = Number(uniforms.toArray()[row]) * at(row, vocabulary - 1);
+      assert.ok(at(row, id - 1) <= aim + 1e-6 && aim < at(row, id) + 1e-6, `row ${row}: token ${id}, aimed at ${aim}`);
+    });
+    const same = [...picked.toArray()].filter((id, row) => id === twin.picked.toArray()[row]).length;
+    assert.ok(same > 0.9 * rows, `${same}`);
+  });
+});
+
+test('the fused draw: the first and the last token that can be, across blocks, and nothing that is no number', () => {
+  scope(() => {
+    // Only tokens 700 and 1,300 can be, with a quarter and three quarters.
+    const logs = new Float32Array(2000).fill(-Infinity);
+    logs[700] = Math.log(0.25);
+    logs[1300] = Math.log(0.75);
+    const drawAt = (values: Float32Array, uniforms: number[]) => {
+      const { picked, totals } = inverseCdf(ops.expand(tensor(values, [1, values.length]), [uniforms.length, values.length]), tensor(uniforms));
+      return { ids: Array.from(picked.toArray(), Number), totals: Array.from(totals.toArray(), Number) };
+    };
+    assert.deepEqual(drawAt(logs, [0, 0.2499, 0.2501, 1 - 2 ** -24]), { ids: [700, 700, 1300, 1300], totals: [1, 1, 1, 1] });
+    assert.deepEqual(drawAt(new Float32Array(600).fill(-Infinity), [0.5]).totals, [0]);
+    assert.throws(() => drawAt(new Float32Array(3).fill(NaN), [0.5]), /log-probabilities that are numbers/);
+  });
 });

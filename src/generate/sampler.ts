@@ -1,5 +1,5 @@
 /** From logits to the next token: penalties, truncation, and a draw by inverse CDF with our own uniform numbers. */
-import { entropyOf, temperedLogprobs } from '../model/token-logprobs.ts';
+import { entropyOf, temperedLogprobs, temperedLogprobs_ } from '../model/token-logprobs.ts';
 import * as ops from '../tensor/ops.ts';
 import { tensor } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -39,10 +39,12 @@ export interface Draws {
   entropies: Float32Array | null;
 }
 
-/** Draws one token per row from logits [n, V]. Runs inside the caller's scope. */
+/** Draws one token per row from logits [n, V], whose memory it may write over. Runs inside the caller's scope. */
 export function draw(logits: Tensor, rows: readonly RowDraw[], sampling: Sampling, { recordEntropy = false }: { recordEntropy?: boolean } = {}): Draws {
   const greedy = sampling.temperature === 0;
-  const full = temperedLogprobs(logits, greedy ? 1 : sampling.temperature); // [n, V]
+  const temperature = greedy ? 1 : sampling.temperature;
+  // A penalty goes back to the logits.
+  const full = (sampling.repetitionPenalty === 1 ? temperedLogprobs_ : temperedLogprobs)(logits, temperature); // [n, V]
   const drawn = (greedy || isShaped(sampling) ? null : drawUnshaped(full, rows)) ?? drawShaped(logits, full, rows, sampling);
   return { ...drawn, entropies: recordEntropy ? (entropyOf(full).toArray() as Float32Array) : null };
 }
@@ -58,14 +60,15 @@ type Drawn = Omit<Draws, 'entropies'>;
 const leastShare = 1e-20;
 
 /**
- * Draws from the full distribution without the suppressed ids, whose probabilities are set to 0: a pass over the vocabulary
- * less than by renormalised log-probabilities. Null when a row has next to nothing left.
+ * Draws from the full distribution without the suppressed ids, whose probabilities are 0 meanwhile: a pass over the
+ * vocabulary less than by renormalised log-probabilities. Null when a row has next to nothing left.
  */
 function drawUnshaped(full: Tensor, rows: readonly RowDraw[]): Drawn | null {
-  const probabilities = ops.exp(full);
   const barred = suppressedColumns(rows, full.size(1));
-  if (barred) ops.scatter_(probabilities, 1, barred.columns, ops.maskedFill(ops.gather(probabilities, 1, barred.columns), barred.marks, 0));
-  const { picked, totals } = inverseCdf(probabilities, rows);
+  const kept = barred && ops.gather(full, 1, barred.columns);
+  if (barred) ops.scatter_(full, 1, barred.columns, ops.maskedFill(kept!, barred.marks, -Infinity));
+  const { picked, totals } = inverseCdf(full, uniformsOf(rows));
+  if (barred) ops.scatter_(full, 1, barred.columns, kept!);
   const left = barred ? totals.toArray() : [];
   if (left.some((total: number | bigint) => Number(total) < leastShare)) return null;
   const logprobs = ops.gather(full, 1, ops.unsqueeze(picked, 1)).toArray() as Float32Array;
@@ -76,7 +79,7 @@ function drawUnshaped(full: Tensor, rows: readonly RowDraw[]): Drawn | null {
 
 function drawShaped(logits: Tensor, full: Tensor, rows: readonly RowDraw[], sampling: Sampling): Drawn {
   const shaped = shape(logits, full, rows, sampling);
-  const picked = sampling.temperature === 0 ? ops.argmax(shaped, -1) : inverseCdf(ops.exp(shaped), rows).picked;
+  const picked = sampling.temperature === 0 ? ops.argmax(shaped, -1) : inverseCdf(shaped, uniformsOf(rows)).picked;
   const column = ops.unsqueeze(picked, 1);
   const logprobs = ops.gather(full, 1, column).toArray() as Float32Array;
   return {
@@ -158,11 +161,24 @@ function keepMinP(scores: Tensor, share: number): Tensor {
   return ops.maskedFill(scores, ops.lessTensor(scores, threshold), -Infinity);
 }
 
-/** First token at which the cumulated probability exceeds u·total: never one of probability 0. [n, V] → int64 [n], and the totals [n] */
-function inverseCdf(probabilities: Tensor, rows: readonly RowDraw[]): { picked: Tensor; totals: Tensor } {
-  const cumulated = ops.cumsum(probabilities, -1);
+function uniformsOf(rows: readonly RowDraw[]): Tensor {
+  return tensor(Float32Array.from(rows, (row) => row.uniform), [rows.length]);
+}
+
+/**
+ * First token at which the cumulated probability exceeds u·total: never one of probability 0.
+ *
+ * @param logprobs [n, V]
+ * @param uniforms in [0, 1), float32 [n]
+ * @returns int64 [n], and the totals [n]
+ */
+export function inverseCdf(logprobs: Tensor, uniforms: Tensor): { picked: Tensor; totals: Tensor } {
+  if (ops.isFused(logprobs)) {
+    const [picked, totals] = ops.rowDraw(logprobs, uniforms);
+    return { picked, totals };
+  }
+  const cumulated = ops.cumsum(ops.exp(logprobs), -1);
   const totals = ops.narrow(cumulated, 1, cumulated.size(1) - 1, 1); // [n, 1]
-  const uniforms = tensor(Float32Array.from(rows, (row) => row.uniform), [rows.length, 1]);
   // u is at most 1 − 2⁻²⁴, and that times total rounds to the float below total: never behind the last token.
-  return { picked: ops.squeeze(ops.searchsorted(cumulated, ops.mul(uniforms, totals)), 1), totals: ops.squeeze(totals, 1) };
+  return { picked: ops.squeeze(ops.searchsorted(cumulated, ops.mul(ops.unsqueeze(ops.to(uniforms, logprobs.dtype), 1), totals)), 1), totals: ops.squeeze(totals, 1) };
 }

@@ -145,9 +145,10 @@ function startWalk(decoder: Decoder, batch: PackedBatch, dropout: Dropout | null
   const { config, layers } = decoder;
   const drop = dropOf(decoder, dropout);
   const attention = attentionSettings(decoder).map((settings) => treeAttention(batch, settings));
-  const predictorKeys = dropout && keep(ops.indexSelect(dropout.keys, 0, batch.predictors));
+  const { x: embedded, rotary, predictorKeys } = keep(
+    scope(() => noGrad(() => ({ ...decoderInputs(decoder, batch.ids, batch.positions), predictorKeys: dropout && ops.indexSelect(dropout.keys, 0, batch.predictors) }))),
+  );
   const dropPredictors = dropOf(decoder, dropout && { ...dropout, keys: predictorKeys! });
-  const { x: embedded, rotary } = keep(scope(() => noGrad(() => decoderInputs(decoder, batch.ids, batch.positions))));
   return {
     embedded,
     /** Layer i: [N, H] → [N, H]; of the last one only where a completion token is predicted: [N, H] → [M, H] */

@@ -9,7 +9,7 @@ import { keep, liveTensors, scope } from '../tensor/scope.ts';
 import { tensor } from '../tensor/tensor.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { disposeDecoder } from './decoder.ts';
-import { entropyOf, headGradient, temperedLogprobs, tokenLogprobs } from './token-logprobs.ts';
+import { entropyOf, headGradient, logitsGradient_, temperedLogprobs, tokenLogprobs } from './token-logprobs.ts';
 import { valuesOf } from './weight.ts';
 
 const rows = 7;
@@ -155,6 +155,26 @@ test('the fused entropy is its plain twin in float64, for a vocabulary that no v
     const tracked = ops.detach(logprobs).requiresGrad_();
     const [slope] = grad([ops.sum(entropyOf(tracked))], [tracked]);
     assert.equal(slope!.shape.join(), '5,1003');
+  });
+});
+
+test('the fused way back to the logits is its plain twin in float64, and refuses what is outside the vocabulary', () => {
+  scope(() => {
+    const targets = tensor([0, 1002, 7], [3], 'int64');
+    for (const temperature of [1, 0.7]) {
+      const logprobs = temperedLogprobs(tensor(normals(3 * 1003, 3, 1, 0), [3, 1003]), temperature);
+      const gradients = { logprobs: tensor([0.5, -2, 0], [3]), entropy: tensor([0.1, 0, -3], [3]) };
+      for (const entropy of [null, gradients.entropy]) {
+        const wanted = logitsGradient_(ops.to(logprobs, 'float64'), targets, temperature, { logprobs: ops.to(gradients.logprobs, 'float64'), entropy: entropy && ops.to(entropy, 'float64') });
+        const all = ops.clone(logprobs);
+        const got = logitsGradient_(all, targets, temperature, { ...gradients, entropy });
+        close(got, wanted);
+        assert.deepEqual(all.toArray(), got.toArray());
+      }
+    }
+    // Two equal tokens, and one ruled out: g·(1 − p), −g·p, and nothing.
+    close(logitsGradient_(tensor([Math.log(0.5), -Infinity, Math.log(0.5)], [1, 3]), tensor([2], [1], 'int64'), 1, { logprobs: tensor([4]), entropy: tensor([0]) }), tensor([-2, 0, 2], [1, 3]));
+    for (const id of [3, -1]) assert.throws(() => ops.rowLogitsGradient_(ops.zeros([1, 3]), tensor([id], [1], 'int64'), tensor([1]), null, 1), /targets within the vocabulary/);
   });
 });
 

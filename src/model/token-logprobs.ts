@@ -45,6 +45,11 @@ export function temperedLogprobs(logits: Tensor, temperature: number): Tensor {
   return ops.logSoftmax(temperature === 1 ? wide : ops.divScalar(wide, temperature), -1);
 }
 
+/** The same in the memory of the logits, where that can be. */
+export function temperedLogprobs_(logits: Tensor, temperature: number): Tensor {
+  return ops.isFused(logits) ? ops.rowLogSoftmax_(logits, temperature) : temperedLogprobs(logits, temperature);
+}
+
 /** Entropy of each row of log-probabilities, in nats: [n, V] → [n]. */
 export function entropyOf(logprobs: Tensor): Tensor {
   if (ops.isFused(logprobs) && !logprobs.requiresGrad) return ops.rowEntropy(logprobs);
@@ -215,26 +220,31 @@ interface HeadValues {
 function headLogprobs(decoder: Decoder, rows: Tensor, temperature: number): HeadValues {
   const logits = headLogits(decoder, rows);
   if (decoder.config.logitCap !== null) return { logits, all: temperedLogprobs(logits, temperature) };
-  return { logits: null, all: ops.isFused(logits) ? ops.rowLogSoftmax_(logits, temperature) : temperedLogprobs(logits, temperature) };
+  return { logits: null, all: temperedLogprobs_(logits, temperature) };
+}
+
+/** d(loss)/d(logits), in the memory of the log-probabilities. A soft cap c·tanh(y/c) multiplies it by 1 − (logit/c)². */
+function gradientOfLogits({ config }: Decoder, { logits, all }: HeadValues, targets: Tensor, temperature: number, { logprobs, entropy }: TokenGradients): Tensor {
+  const gradient = logitsGradient_(all, targets, temperature, { logprobs: ops.to(logprobs, 'float32'), entropy: entropy && ops.to(entropy, 'float32') });
+  if (!logits) return gradient;
+  const slope = ops.addScalar(ops.neg(ops.square(ops.divScalar(ops.to(logits, 'float32'), config.logitCap!))), 1);
+  return ops.mul_(gradient, slope);
 }
 
 /**
- * d(loss)/d(logits), in the memory of the log-probabilities. By hand, because with p = softmax(z), z = logits/τ,
- * d(logprob)/dz = onehot − p and d(entropy)/dz = −p·(log p + H), which needs no stored graph. A soft cap c·tanh(y/c)
- * multiplies that by 1 − (logit/c)².
+ * Log-probabilities at a temperature become d(loss)/d(logits), in place. By hand, because with p = softmax(z), z = logits/τ,
+ * d(logprob)/dz = onehot − p and d(entropy)/dz = −p·(log p + H), which needs no stored graph.
+ *
+ * @param all [n, V]
+ * @param targets int64 [n]
+ * @param gradients in the dtype of `all`
  */
-function gradientOfLogits(decoder: Decoder, { logits, all }: HeadValues, targets: Tensor, temperature: number, { logprobs: gradLogprobs, entropy: gradEntropy }: TokenGradients): Tensor {
-  const { logitCap } = decoder.config;
-  const perToken = ops.unsqueeze(ops.to(gradLogprobs, 'float32'), 1); // [n, 1]
+export function logitsGradient_(all: Tensor, targets: Tensor, temperature: number, gradients: TokenGradients): Tensor {
+  if (ops.isFused(all)) return ops.rowLogitsGradient_(all, targets, gradients.logprobs, gradients.entropy, temperature);
+  const perToken = ops.unsqueeze(gradients.logprobs, 1); // [n, 1]
   let coefficient = ops.neg(perToken); // of p
-  if (gradEntropy) {
-    const entropy = ops.unsqueeze(entropyOf(all), 1);
-    coefficient = ops.sub(coefficient, ops.mul(ops.add(all, entropy), ops.unsqueeze(ops.to(gradEntropy, 'float32'), 1)));
-  }
+  if (gradients.entropy) coefficient = ops.sub(coefficient, ops.mul(ops.add(all, ops.unsqueeze(entropyOf(all), 1)), ops.unsqueeze(gradients.entropy, 1)));
   const gradient = ops.mul_(ops.exp_(all), coefficient);
   ops.scatterAdd_(gradient, 1, ops.unsqueeze(targets, 1), perToken);
-  if (temperature !== 1) ops.divScalar_(gradient, temperature);
-  if (!logits) return gradient;
-  const slope = ops.addScalar(ops.neg(ops.square(ops.divScalar(ops.to(logits, 'float32'), logitCap!))), 1);
-  return ops.mul_(gradient, slope);
+  return temperature === 1 ? gradient : ops.divScalar_(gradient, temperature);
 }

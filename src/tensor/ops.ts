@@ -154,6 +154,13 @@ export const rotate = op<(x: Tensor, cos: Tensor, sin: Tensor) => Tensor>('tsrl:
 export const rowLogSoftmax_ = op<(logits: Tensor, temperature: number) => Tensor>('tsrl::row_log_softmax_');
 /** −Σ p·log p of each row of log-probabilities [n, V] → [n]; without a derivative, for tensors that `isFused` takes. */
 export const rowEntropy = op<Unary>('tsrl::row_entropy');
+/** A token of each row of log-probabilities [n, V] by inverse CDF of a uniform number [n], int64 [n], and the probabilities' sums [n]; for tensors that `isFused` takes. */
+export const rowDraw = op<(logprobs: Tensor, uniforms: Tensor) => [Tensor, Tensor]>('tsrl::row_draw');
+/**
+ * Log-probabilities [n, V] = log-softmax(logits/τ) become d(loss)/d(logits), in place, by d(loss)/d(log-probability) of the
+ * targets [n] and, unless null, d(loss)/d(entropy) [n]; without a derivative, for tensors that `isFused` takes.
+ */
+export const rowLogitsGradient_ = op<(logprobs: Tensor, targets: Tensor, gradients: Tensor, entropyGradients: Tensor | null, temperature: number) => Tensor>('tsrl::row_logits_gradient_');
 /**
  * Attention over packed tokens: q [N, heads, d], k and v [N, keyHeads, d] → [N, heads·d]. segments int64 [S, 3]: first token,
  * count, and how many tokens from the start of its tree on a segment sees before its own. A window of 0 is none.

@@ -54,8 +54,8 @@ export function adapterWeights({ hiddenSize, intermediateSize, heads, keyValueHe
 }
 
 /** The same without those of keys and values. */
-function askedAdapterWeights({ hiddenSize, headDim, keyValueHeads, ...network }: NetworkSizes, rank: number): number {
-  return adapterWeights({ hiddenSize, headDim, keyValueHeads, ...network }, rank) - 2 * rank * (hiddenSize + headDim * keyValueHeads);
+function askedAdapterWeights(network: NetworkSizes, rank: number): number {
+  return adapterWeights(network, rank) - 2 * rank * (network.hiddenSize + network.headDim * network.keyValueHeads);
 }
 
 /** Tokens that go through the network for one group: the prompt, and each completion without its last token. */
