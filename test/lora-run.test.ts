@@ -79,7 +79,7 @@ test('β above 0 takes no second copy: the reference is the base without the ada
   const perStep: number[][] = [];
   for (const beta of [0, 0.04]) {
     const counts: number[] = [];
-    for await (const { step, metrics } of grpo({ ...toyOptions(model, join(folder, `beta-${beta}`), { lora, beta, maxSteps: 2, learningRate: 1e-2 }), model: loaded }, silent)) {
+    for await (const { step, metrics } of grpo(toyOptions(model, join(folder, `beta-${beta}`), { model: loaded, lora, beta, maxSteps: 2, learningRate: 1e-2 }), silent)) {
       counts.push(liveTensors());
       if (beta > 0) assert.ok(step === 1 ? Math.abs(metrics.kl!) < 1e-6 : metrics.kl! > 1e-6, `kl ${metrics.kl} at step ${step}`);
     }

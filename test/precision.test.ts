@@ -14,7 +14,7 @@ import type { Group } from '../src/grpo/types.ts';
 import { loadModel } from '../src/language-model.ts';
 import { disposeDecoder } from '../src/model/decoder.ts';
 import type { Decoder } from '../src/model/decoder.ts';
-import { fastDType, timeDTypes } from '../src/model/fast-dtype.ts';
+import { fastDType, steady, timeDTypes } from '../src/model/fast-dtype.ts';
 import { noGrad } from '../src/tensor/autograd.ts';
 import * as ops from '../src/tensor/ops.ts';
 import { liveTensors, scope } from '../src/tensor/scope.ts';
@@ -240,7 +240,7 @@ describe('runs', () => {
   test('an optimizer of the caller’s own needs float32 weights', async () => {
     const own = { step: () => undefined, zeroGrad: () => undefined, dispose: () => undefined };
     await assert.rejects(grpo(toyOptions(model, join(folder, 'own'), { dtype: 'bfloat16', optim: own, maxSteps: 1 }), silent).run(), /Expected `optim` to be a name for weights in bfloat16/);
-    const { said } = await run('own-auto', { optim: own, maxSteps: 1 });
+    const { said } = await run('own-auto', { optim: own, dtype: 'auto', maxSteps: 1 });
     assert.match(said, /computing in float32 on the CPU \(an optimizer of your own keeps no master copies\)/);
     await run('own-adapter', { dtype: 'bfloat16', lora: {}, optim: own, maxSteps: 1 });
   });
@@ -275,6 +275,14 @@ describe("dtype 'auto'", () => {
     assert.equal(fastDType({ float32: 2.9, bfloat16: 1 }).dtype, 'float32');
     assert.equal(fastDType({ float32: 1, bfloat16: 100 }).dtype, 'float32');
     assert.match(fastDType({ float32: 12.34, bfloat16: 5.678 }).reason, /takes 12 ms in float32 and 5\.7 ms in bfloat16: its 8 bits would have to be 3 times as fast/);
+  });
+
+  test('a busy machine does not make bfloat16 the faster', () => {
+    const quiet = { float32: 2, bfloat16: 1 };
+    const held = { float32: 9, bfloat16: 1 };
+    // float32 was held up in all rounds but one, and bfloat16 was lucky once.
+    assert.deepEqual(steady([held, held, quiet, held, { float32: 9, bfloat16: 0.1 }]), quiet);
+    assert.deepEqual(steady([quiet]), quiet);
   });
 
   test('measures both', () => {

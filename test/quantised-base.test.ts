@@ -190,10 +190,10 @@ test('what cannot be is refused before weights are read', async () => {
     await assert.rejects(loadNetwork(narrow, { quantisation }), /`model\.embed_tokens\.weight` to have rows of whole Q._. blocks \(32\), got rows of 48/);
   }
   const loaded = await loadModel(model, { threads: 1, quantisation: 'q4_1' });
-  await assert.rejects(grpo({ ...toyOptions(model, join(folder, 'refused')), model: loaded }, silent).run(), /Expected `lora` to be set for a quantised base/);
+  await assert.rejects(grpo(toyOptions(model, join(folder, 'refused'), { model: loaded }), silent).run(), /Expected `lora` to be set for a quantised base/);
   // Under an adapter it is trained, and afterwards what it was.
   const before = await scores(loaded.decoder);
-  const { steps } = await grpo({ ...toyOptions(model, join(folder, 'loaded'), { lora, maxSteps: 2, beta: 0.1 }), model: loaded }, silent).run();
+  const { steps } = await grpo(toyOptions(model, join(folder, 'loaded'), { model: loaded, lora, maxSteps: 2, beta: 0.1 }), silent).run();
   assert.equal(steps, 2);
   assert.deepEqual(await scores(loaded.decoder), before);
   loaded.dispose();

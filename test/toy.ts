@@ -28,7 +28,7 @@ export function letters(text: string): number {
   return [...text].filter((character) => character === 'a').length;
 }
 
-/** Options of a toy run of a few seconds; one thread, because two test files run at a time. */
+/** Options of a toy run of a few seconds; one thread, and a dtype that is not chosen by time, because two test files run at a time. */
 export function toyOptions(model: string, outputDir: string, more: Partial<GrpoOptions> = {}): GrpoOptions {
   return {
     model,
@@ -43,6 +43,8 @@ export function toyOptions(model: string, outputDir: string, more: Partial<GrpoO
     maxSteps: 40,
     numTrainEpochs: null,
     threads: 1,
+    // A loaded model has its own.
+    ...(typeof (more.model ?? model) === 'string' ? { dtype: 'float32' as const } : {}),
     logCompletions: false,
     ...more,
   };

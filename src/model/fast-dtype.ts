@@ -13,6 +13,9 @@ export const WORTHWHILE = 3;
 /** Largest sizes that are measured: a larger layer would only take longer. */
 const [mostHidden, mostIntermediate] = [1024, 4096];
 
+/** Multiplications of a matrix product that takes long beside the call of an op, and beside waking another thread. */
+const enoughWork = 2 ** 26;
+
 /** Milliseconds of the same work in both dtypes. */
 export interface Timing {
   float32: number;
@@ -31,17 +34,22 @@ export function fastDType(timing: Timing): DTypeChoice {
 /** Times the feed-forward part of a layer of these sizes, in well under a second also where bfloat16 is slow. */
 export function timeDTypes({ hiddenSize, intermediateSize }: Pick<DecoderConfig, 'hiddenSize' | 'intermediateSize'>): Timing {
   const sizes = { hidden: Math.min(hiddenSize, mostHidden), intermediate: Math.min(intermediateSize, mostIntermediate) };
-  const time = (rows: number, dtype: DType) => milliseconds({ ...sizes, rows }, dtype);
+  const rounds = (count: number, rows: number): Timing =>
+    steady(Array.from({ length: count }, () => ({ float32: milliseconds({ ...sizes, rows }, 'float32'), bfloat16: milliseconds({ ...sizes, rows }, 'bfloat16') })));
   // Without units for it bfloat16 is a hundred times slower: a few rows show that.
-  const [few, many] = [8, 128];
-  const first = best(() => ({ float32: time(few, 'float32'), bfloat16: time(few, 'bfloat16') }), 2);
-  return first.bfloat16 > 4 * first.float32 ? first : best(() => ({ float32: time(many, 'float32'), bfloat16: time(many, 'bfloat16') }), 5);
+  const few = 8;
+  const many = Math.max(128, Math.ceil(enoughWork / (sizes.hidden * sizes.intermediate)));
+  const first = rounds(3, few);
+  return first.bfloat16 > 4 * first.float32 ? first : rounds(9, many);
 }
 
-/** The least of several alternating measurements: what is in the way of one is not in the way of all. */
-function best(measure: () => Timing, times: number): Timing {
-  const found = Array.from({ length: times }, measure);
-  return { float32: Math.min(...found.map(({ float32 }) => float32)), bfloat16: Math.min(...found.map(({ bfloat16 }) => bfloat16)) };
+/**
+ * Of rounds that alternate, float32's least time and bfloat16's median: on a busy machine other programs lengthen some of
+ * either, and a run that is repeated must not find bfloat16 the faster by such an accident.
+ */
+export function steady(rounds: readonly Timing[]): Timing {
+  const bfloat16 = rounds.map((round) => round.bfloat16).sort((a, b) => a - b);
+  return { float32: Math.min(...rounds.map(({ float32 }) => float32)), bfloat16: bfloat16[rounds.length >> 1]! };
 }
 
 function milliseconds({ rows, hidden, intermediate }: { rows: number; hidden: number; intermediate: number }, dtype: DType): number {
