@@ -68,30 +68,29 @@ TSRL_INLINE void tile(LeftFactor<Math> a, RightFactor<T> b, int64_t inner, Math*
   }
 }
 
-// All rows of W columns: as many at once as there are registers for, then two thirds of that, four, three (query heads often
-// share a key head by three), and one. Meanwhile as many bytes as b has are asked for from `ahead` on, by one tile alone as
-// many with each term as it reads.
+// A tile of as many rows as there are: M or fewer.
+template <int64_t Bytes, int64_t M, int64_t W, typename Math, typename T>
+TSRL_INLINE void tile_of(int64_t rows, LeftFactor<Math> a, RightFactor<T> b, int64_t inner, Math* c, int64_t c_row, Ahead ahead) {
+  if constexpr (M > 1) {
+    if (rows < M) return tile_of<Bytes, M - 1, W>(rows, a, b, inner, c, c_row, ahead);
+  }
+  tile<Bytes, M, W>(a, b, inner, c, c_row, ahead);
+}
+
+// All rows of W columns in the fewest tiles of at most M rows, which registers hold, and about as high each: the few sums of
+// a low tile wait for each other. Meanwhile as many bytes as b has are asked for from `ahead` on, by one tile alone as many
+// with each term as it reads.
 template <int64_t Bytes, int64_t M, int64_t W, typename Math, typename T>
 TSRL_INLINE void strip(LeftFactor<Math> a, int64_t rows, RightFactor<T> b, int64_t inner, Math* c, int64_t c_row, const char* ahead = nullptr) {
-  constexpr int64_t fewer = 2 * M / 3;
-  const auto below = [&](int64_t m) { return LeftFactor<Math>{a.data + m * a.row, a.row, a.column}; };
   constexpr int64_t width = W * static_cast<int64_t>(sizeof(T));
+  const int64_t tiles = (rows + M - 1) / M, step = tiles > 1 ? kLine : width;
   int64_t asked = 0;
-  const auto asking = [&]() {
-    if (!ahead || asked >= inner * width) return Ahead{nullptr, 0};
-    const Ahead next{ahead + asked, rows > M ? kLine : width};
-    asked += inner * next.step;
-    return next;
-  };
-  int64_t m = 0;
-  // Not M and a third of it, whose few sums wait for each other, but two of two thirds: 16 rows are 8 and 8.
-  for (; m + M <= rows && (2 * fewer <= M || rows - m != 2 * fewer); m += M) tile<Bytes, M, W>(below(m), b, inner, c + m * c_row, c_row, asking());
-  for (; m + fewer <= rows; m += fewer) tile<Bytes, fewer, W>(below(m), b, inner, c + m * c_row, c_row, asking());
-  if constexpr (fewer > 4) {
-    for (; m + 4 <= rows; m += 4) tile<Bytes, 4, W>(below(m), b, inner, c + m * c_row, c_row, asking());
+  for (int64_t t = 0; t < tiles; t++) {
+    const int64_t m = rows * t / tiles, height = rows * (t + 1) / tiles - m;
+    const Ahead next{ahead && asked < inner * width ? ahead + asked : nullptr, step};
+    asked += inner * step;
+    tile_of<Bytes, M, W>(height, LeftFactor<Math>{a.data + m * a.row, a.row, a.column}, b, inner, c + m * c_row, c_row, next);
   }
-  for (; m + 3 <= rows; m += 3) tile<Bytes, 3, W>(below(m), b, inner, c + m * c_row, c_row, asking());
-  for (; m < rows; m++) tile<Bytes, 1, W>(below(m), b, inner, c + m * c_row, c_row, asking());
 }
 
 // Columns that do not fill a strip: b with zeros behind them, some terms at a time.
