@@ -44,7 +44,7 @@ export class RewardError extends TsrlError {}
  */
 export class RemoteError extends TsrlError {}
 
-/** A loss or a gradient is not finite. `data.step` says when. */
+/** A loss, a gradient (`data.step` says when) or what the network gives for the next token is not finite. */
 export class NonFiniteError extends TsrlError {}
 
 /** The machine lacks something the program needs: disk, memory, the addon. */

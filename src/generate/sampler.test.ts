@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { NonFiniteError } from '../errors.ts';
 import * as ops from '../tensor/ops.ts';
 import { normals, uniform } from '../tensor/random.ts';
 import { scope } from '../tensor/scope.ts';
@@ -148,7 +149,7 @@ test('the fused draw is its plain twin in float64, but for what rounding leaves 
   });
 });
 
-test('the fused draw: the first and the last token that can be, across blocks, and nothing that is no number', () => {
+test('the fused draw: the first and the last token that can be, across blocks', () => {
   scope(() => {
     // Only tokens 700 and 1,300 can be, with a quarter and three quarters.
     const logs = new Float32Array(2000).fill(-Infinity);
@@ -160,6 +161,14 @@ test('the fused draw: the first and the last token that can be, across blocks, a
     };
     assert.deepEqual(drawAt(logs, [0, 0.2499, 0.2501, 1 - 2 ** -24]), { ids: [700, 700, 1300, 1300], totals: [1, 1, 1, 1] });
     assert.deepEqual(drawAt(new Float32Array(600).fill(-Infinity), [0.5]).totals, [0]);
-    assert.throws(() => drawAt(new Float32Array(3).fill(NaN), [0.5]), /log-probabilities that are numbers/);
   });
+});
+
+test('logits that are not numbers end the draw, however it is made', () => {
+  for (const bad of [NaN, Infinity]) {
+    for (const sampling of [{}, { topK: 2 }, { temperature: 0 }, { repetitionPenalty: 1.3 }]) {
+      assert.throws(() => drawRows([0, bad, 1], [0.1, 0.9], sampling), { name: 'NonFiniteError', message: /finite logits for the next token, got NaN/ });
+    }
+    assert.throws(() => drawRows([0, bad, 1], [0.5], {}, { suppressed: [0] }), NonFiniteError);
+  }
 });

@@ -1,4 +1,5 @@
 /** From logits to the next token: penalties, truncation, and a draw by inverse CDF with our own uniform numbers. */
+import { NonFiniteError } from '../errors.ts';
 import { entropyOf, temperedLogprobs, temperedLogprobs_ } from '../model/token-logprobs.ts';
 import * as ops from '../tensor/ops.ts';
 import { tensor } from '../tensor/tensor.ts';
@@ -39,13 +40,24 @@ export interface Draws {
   entropies: Float32Array | null;
 }
 
-/** Draws one token per row from logits [n, V], whose memory it may write over. Runs inside the caller's scope. */
+/**
+ * Draws one token per row from logits [n, V], whose memory it may write over. Runs inside the caller's scope.
+ *
+ * @throws NonFiniteError where logits are not numbers
+ */
 export function draw(logits: Tensor, rows: readonly RowDraw[], sampling: Sampling, { recordEntropy = false }: { recordEntropy?: boolean } = {}): Draws {
   const greedy = sampling.temperature === 0;
   const temperature = greedy ? 1 : sampling.temperature;
   // A penalty goes back to the logits.
   const full = (sampling.repetitionPenalty === 1 ? temperedLogprobs_ : temperedLogprobs)(logits, temperature); // [n, V]
   const drawn = (greedy || isShaped(sampling) ? null : drawUnshaped(full, rows)) ?? drawShaped(logits, full, rows, sampling);
+  // One such logit makes the whole row so.
+  if (drawn.logprobs.some(Number.isNaN)) {
+    throw new NonFiniteError(
+      'Expected the network to give finite logits for the next token, got NaN; its weights or what it computes from them is no longer finite: ' +
+        'go back to a checkpoint from before that with a lower learning rate, or compute in another `dtype`.',
+    );
+  }
   return { ...drawn, entropies: recordEntropy ? (entropyOf(full).toArray() as Float32Array) : null };
 }
 
