@@ -76,7 +76,7 @@ const measured = {
   /** Of kept activations: the holes that a layer's passing blocks leave between them. */
   holes: 0.1,
   /** Of what sampling freed and gradients do not fill, blocks of one size each: the holes into which activations do not fit. */
-  leftBySampling: 0.35,
+  leftBySampling: 0.6,
   /** Of activations: what of them is not given back in pieces that gradients fit into, in a single micro-batch. */
   leftByActivations: 0.45,
 } as const;

@@ -51,10 +51,10 @@ export interface TimeShares {
 }
 
 /** Fitted to the records of bench/results and the tables of bench/scaling.md. */
-export const fitted: TimeShares = { forward: 0.775, training: 0.854, thin: 0.0599, decoding: 0.748, reading: 1, halfWidth: 121, decodeCall: 2.21e-4 };
+export const fitted: TimeShares = { forward: 0.952, training: 0.833, thin: 0.055, decoding: 0.999, reading: 1, halfWidth: 0, decodeCall: 1.62e-4 };
 
-/** Seconds that drawing a token takes for each entry of the vocabulary: 1.5 ms for 16 rows of 49,152 (docs/experiments.md). */
-const DRAWING = 2e-9;
+/** Seconds that drawing a token takes for each entry of the vocabulary: 45 ms for 32 × 64 tokens over 49,152 (docs/experiments.md). */
+const DRAWING = 4.5e-10;
 /** Times that AdamW reads or writes a trained number of 4 bytes in a step, and that packing for decoding does a weight. */
 const [OPTIMIZER_PASSES, PACKING_PASSES] = [7, 4];
 
