@@ -1,10 +1,9 @@
 // Matrices held in blocks: each row is whole blocks, and a block some numbers of few bits with their scales, laid out as in
 // ggml. A product turns a tile of rows into floats, small enough to stay in the processor's cache, and multiplies it as
 // any other matrix: the whole never exists in floats. src/weights/gguf-blocks.ts has the plain twins of the formats.
-#include "native.h"
+#include "fused.h"
 #include "vector.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 #include <c10/util/Half.h>
@@ -202,12 +201,6 @@ int64_t columns_of(const Tensor& blocks, const Format& format) {
 
 void require_rows(const Tensor& x, int64_t columns, const char* what) {
   require(x.dim() == 2 && x.device().is_cpu() && x.scalar_type() == at::kFloat && x.size(1) == columns, what);
-}
-
-// Calls body(first, last) for parts of the rows, in parallel where there is enough to do.
-template <typename Body>
-void over_rows(int64_t rows, int64_t columns, const Body& body) {
-  at::parallel_for(0, rows, std::max<int64_t>(1, (1 << 14) / std::max<int64_t>(columns, 1)), body);
 }
 
 void unpack_rows(const Tensor& blocks, const Format& format, int64_t start, int64_t rows, float* to) {

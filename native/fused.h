@@ -1,4 +1,4 @@
-// What the fused ops share: float32 on a CPU, one derivative, rows of neighbours.
+// What ops over rows share: float32 on a CPU, one derivative, rows of neighbours, parts of them in parallel.
 #pragma once
 #include "native.h"
 

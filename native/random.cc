@@ -1,9 +1,8 @@
 // Random zeros and words that depend on nothing but names: row i is a function of keys[i], whatever stands beside it, so a
 // batch may be cut, packed and computed again without changing what is drawn. Counter-based: no state, no order.
-#include "native.h"
+#include "fused.h"
 #include "vector.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <torch/library.h>
 
@@ -35,7 +34,7 @@ template <typename Row>
 void for_each_key(const at::Tensor& keys, int64_t columns, int64_t seed, int64_t stream, Row row) {
   const auto* key = keys.const_data_ptr<int64_t>();
   const uint64_t start = mixed(mixed(static_cast<uint64_t>(seed) + kStep) + static_cast<uint64_t>(stream));
-  at::parallel_for(0, keys.size(0), std::max<int64_t>(1, (1 << 14) / std::max<int64_t>(columns, 1)), [&](int64_t begin, int64_t end) {
+  over_rows(keys.size(0), columns, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) row(mixed(start ^ mixed(static_cast<uint64_t>(key[i]))), i);
   });
 }
