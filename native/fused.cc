@@ -118,13 +118,15 @@ TSRL_INLINE void gate(const float* g, const float* u, int64_t n, float* y) {
   for (int64_t i = 0; i < n; i++) y[i] = Activation::at(g[i]).value * u[i];
 }
 
-template <typename Activation>
-TSRL_INLINE void gate_back(const float* g, const float* u, const float* dy, int64_t n, float* dg, float* du) {
+// With `Again` the unit itself as well, in y.
+template <typename Activation, bool Again>
+TSRL_INLINE void gate_back(const float* g, const float* u, const float* dy, int64_t n, float* dg, float* du, float* y) {
 #pragma omp simd
   for (int64_t i = 0; i < n; i++) {
     const Slope slope = Activation::at(g[i]);
     dg[i] = dy[i] * u[i] * slope.derivative;
     du[i] = dy[i] * slope.value;
+    if (Again) y[i] = slope.value * u[i];
   }
 }
 
@@ -133,41 +135,81 @@ TSRL_VECTORISED void gate_row(bool gelu, const float* g, const float* u, int64_t
   else gate<Silu>(g, u, n, y);
 }
 
-TSRL_VECTORISED void gate_row_back(bool gelu, const float* g, const float* u, const float* dy, int64_t n, float* dg, float* du) {
-  if (gelu) gate_back<GeluTanh>(g, u, dy, n, dg, du);
-  else gate_back<Silu>(g, u, dy, n, dg, du);
+TSRL_VECTORISED void gate_row_back(bool gelu, const float* g, const float* u, const float* dy, int64_t n, float* dg, float* du, float* y) {
+  if (gelu && y) gate_back<GeluTanh, true>(g, u, dy, n, dg, du, y);
+  else if (gelu) gate_back<GeluTanh, false>(g, u, dy, n, dg, du, y);
+  else if (y) gate_back<Silu, true>(g, u, dy, n, dg, du, y);
+  else gate_back<Silu, false>(g, u, dy, n, dg, du, y);
+}
+
+// gate and up [N, F], rows of neighbours.
+Tensor unit_of(const Tensor& g, const Tensor& u, bool gelu) {
+  const Tensor y = at::empty({g.size(0), g.size(1)}, g.options());
+  const int64_t width = g.size(1), gs = g.stride(0), us = u.stride(0);
+  const float *from = g.const_data_ptr<float>(), *up = u.const_data_ptr<float>();
+  float* to = y.data_ptr<float>();
+  over_rows(g.size(0), width, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; r++) gate_row(gelu, from + r * gs, up + r * us, width, to + r * width);
+  });
+  return y;
+}
+
+struct UnitGradients {
+  Tensor gate, up;
+  Tensor unit;  // where it is wanted
+};
+
+UnitGradients unit_back(const Tensor& g, const Tensor& u, const Tensor& gradient, bool gelu, bool again) {
+  const Tensor dy = gradient.contiguous();
+  const int64_t width = g.size(1), gs = g.stride(0), us = u.stride(0);
+  UnitGradients result{at::empty_like(dy), at::empty_like(dy), again ? at::empty_like(dy) : Tensor()};
+  const float *from = g.const_data_ptr<float>(), *up = u.const_data_ptr<float>(), *above = dy.const_data_ptr<float>();
+  float *to_gate = result.gate.data_ptr<float>(), *to_up = result.up.data_ptr<float>(), *unit = again ? result.unit.data_ptr<float>() : nullptr;
+  over_rows(g.size(0), width, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; r++) {
+      const int64_t at = r * width;
+      gate_row_back(gelu, from + r * gs, up + r * us, above + at, width, to_gate + at, to_up + at, unit ? unit + at : nullptr);
+    }
+  });
+  return result;
 }
 
 struct Gated : torch::autograd::Function<Gated> {
-  static Tensor forward(AutogradContext* context, const Tensor& gate_, const Tensor& up_, bool gelu) {
-    const Tensor g = with_neighbours(gate_), u = with_neighbours(up_);
-    const Tensor y = at::empty({g.size(0), g.size(1)}, g.options());
-    const int64_t width = g.size(1), gs = g.stride(0), us = u.stride(0);
-    const float *from = g.const_data_ptr<float>(), *up = u.const_data_ptr<float>();
-    float* to = y.data_ptr<float>();
-    over_rows(g.size(0), width, [&](int64_t begin, int64_t end) {
-      for (int64_t r = begin; r < end; r++) gate_row(gelu, from + r * gs, up + r * us, width, to + r * width);
-    });
+  static Tensor forward(AutogradContext* context, const Tensor& gate, const Tensor& up, bool gelu) {
+    const Tensor g = with_neighbours(gate), u = with_neighbours(up);
     context->save_for_backward({g, u});
     context->saved_data["gelu"] = gelu;
-    return y;
+    return unit_of(g, u, gelu);
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     require_first_derivative();
     const auto saved = context->get_saved_variables();
-    const Tensor &g = saved[0], &u = saved[1], dy = gradients[0].contiguous();
-    const bool gelu = context->saved_data["gelu"].toBool();
-    const int64_t width = g.size(1), gs = g.stride(0), us = u.stride(0);
-    const Tensor dg = at::empty_like(dy), du = at::empty_like(dy);
-    const float *from = g.const_data_ptr<float>(), *up = u.const_data_ptr<float>(), *above = dy.const_data_ptr<float>();
-    float *to_gate = dg.data_ptr<float>(), *to_up = du.data_ptr<float>();
-    over_rows(g.size(0), width, [&](int64_t begin, int64_t end) {
-      for (int64_t r = begin; r < end; r++) {
-        gate_row_back(gelu, from + r * gs, up + r * us, above + r * width, width, to_gate + r * width, to_up + r * width);
-      }
-    });
-    return {dg, du, Tensor()};
+    const auto back = unit_back(saved[0], saved[1], gradients[0], context->saved_data["gelu"].toBool(), false);
+    return {back.gate, back.up, Tensor()};
+  }
+};
+
+// The product behind the unit as well: what lies between them is made again on the way back, not kept.
+struct GatedLinear : torch::autograd::Function<GatedLinear> {
+  static Tensor forward(AutogradContext* context, const Tensor& gate, const Tensor& up, const Tensor& w, const Bias& b, bool gelu) {
+    const Tensor g = with_neighbours(gate), u = with_neighbours(up);
+    context->save_for_backward({g, u, w});
+    context->saved_data["gelu"] = gelu;
+    context->saved_data["bias"] = b.has_value();
+    return product(unit_of(g, u, gelu), w, b);
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    require_first_derivative();
+    const auto saved = context->get_saved_variables();
+    const Tensor &w = saved[2], &dy = gradients[0];
+    const bool weighs = context->needs_input_grad(2);
+    const auto back = unit_back(saved[0], saved[1], product(dy, w.t(), {}), context->saved_data["gelu"].toBool(), weighs);
+    variable_list result{back.gate, back.up, Tensor(), Tensor(), Tensor()};
+    if (weighs) result[2] = gradient_of_weight(w, dy, back.unit);
+    if (context->saved_data["bias"].toBool() && context->needs_input_grad(3)) result[3] = dy.sum(0);
+    return result;
   }
 };
 
@@ -220,11 +262,23 @@ Tensor rms_norm(const Tensor& x, const Tensor& w, double epsilon) {
   return RmsNorm::apply(x, w, epsilon);
 }
 
-// gate and up [N, F] → [N, F]
-Tensor gated(const Tensor& gate, const Tensor& up, bool gelu) {
+void require_unit(const Tensor& gate, const Tensor& up) {
   require_floats({&gate, &up});
   require(gate.dim() == 2 && gate.sizes() == up.sizes(), "gate and up [N, F]");
+}
+
+// gate and up [N, F] → [N, F]
+Tensor gated(const Tensor& gate, const Tensor& up, bool gelu) {
+  require_unit(gate, up);
   return Gated::apply(gate, up, gelu);
+}
+
+// gate and up [N, F], w [H, F], b [H] → [N, H]
+Tensor gated_linear(const Tensor& gate, const Tensor& up, const Tensor& w, const Bias& b, bool gelu) {
+  require_unit(gate, up);
+  require_floats({&w});
+  require(w.dim() == 2 && w.size(1) == gate.size(1), "a weight [H, F]");
+  return GatedLinear::apply(gate, up, w, b, gelu);
 }
 
 // x [N, heads, d], cos and sin [N, 1, width/2] → [N, heads, d]
@@ -240,5 +294,6 @@ Tensor rotate(const Tensor& x, const Tensor& cos, const Tensor& sin) {
 TORCH_LIBRARY_FRAGMENT(tsrl, library) {
   library.def("rms_norm(Tensor x, Tensor weight, float epsilon) -> Tensor", &tsrl::rms_norm);
   library.def("gated(Tensor gate, Tensor up, bool gelu) -> Tensor", &tsrl::gated);
+  library.def("gated_linear(Tensor gate, Tensor up, Tensor weight, Tensor? bias, bool gelu) -> Tensor", &tsrl::gated_linear);
   library.def("rotate(Tensor x, Tensor cos, Tensor sin) -> Tensor", &tsrl::rotate);
 }

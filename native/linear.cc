@@ -48,7 +48,8 @@ bool adds_up(const at::Tensor& w) {
   return w.is_leaf() && (chosen == nullptr || chosen->empty());
 }
 
-// dyᵀ·x; undefined where it has been added to w.grad already, without a block of its own and a second pass over memory.
+}  // namespace
+
 at::Tensor gradient_of_weight(const at::Tensor& w, const at::Tensor& dy, const at::Tensor& x) {
   // The rows of both lie side by side: no copy of dyᵀ, as oneDNN would want.
   if (!pays(dy.t(), x.t(), 1)) return at::linear(dy.t(), x.t());
@@ -58,10 +59,13 @@ at::Tensor gradient_of_weight(const at::Tensor& w, const at::Tensor& dy, const a
   return {};
 }
 
+namespace {
+
 struct Linear : torch::autograd::Function<Linear> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& w,
                             const Bias& b) {
-    context->save_for_backward({x, w});
+    // A frozen weight has no use for x.
+    context->save_for_backward({w.requires_grad() ? x : at::Tensor(), w});
     context->saved_data["bias"] = b.has_value();
     return product(x, w, b);
   }
@@ -69,10 +73,10 @@ struct Linear : torch::autograd::Function<Linear> {
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
     const auto saved = context->get_saved_variables();
-    const auto& dy = gradients[0];
+    const at::Tensor &x = saved[0], &w = saved[1], &dy = gradients[0];
     torch::autograd::variable_list result(3);
-    if (context->needs_input_grad(0)) result[0] = product(dy, saved[1].t(), {});
-    if (context->needs_input_grad(1)) result[1] = gradient_of_weight(saved[1], dy, saved[0]);
+    if (context->needs_input_grad(0)) result[0] = product(dy, w.t(), {});
+    if (context->needs_input_grad(1)) result[1] = gradient_of_weight(w, dy, x);
     if (context->saved_data["bias"].toBool() && context->needs_input_grad(2)) result[2] = dy.sum(0);
     return result;
   }

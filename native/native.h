@@ -32,6 +32,10 @@ using Bias = std::optional<at::Tensor>;
 // products of these shapes come one after the other. linear.cc
 at::Tensor product(const at::Tensor& x, const at::Tensor& w, const Bias& b, int64_t times = 1);
 
+// dyᵀ·x on the way back through x·wᵀ; undefined where it has been added to w.grad already, without a block of its own and a
+// second pass over memory. linear.cc
+at::Tensor gradient_of_weight(const at::Tensor& w, const at::Tensor& dy, const at::Tensor& x);
+
 // Runs `body` and turns whatever libtorch throws into a JavaScript error with its message, without the C++ backtrace.
 template <typename Body>
 auto guarded(Napi::Env env, Body body) -> decltype(body()) {

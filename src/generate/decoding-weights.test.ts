@@ -32,7 +32,7 @@ for (const bias of [true, false]) {
             packed.queryKeyValue(input(24)).forEach((part, p) => close(part, plain.queryKeyValue(input(24))[p]!));
             packed.gateUp(input(24)).forEach((part, p) => close(part, plain.gateUp(input(24))[p]!));
             close(packed.output(input(40)), plain.output(input(40)));
-            close(packed.down(input(40)), plain.down(input(40)));
+            close(packed.down(input(40), input(40)), plain.down(input(40), input(40)));
           });
           close(weights.head(input(24)), ops.linear(input(24), valuesOf(decoder.head)));
         }),

@@ -6,7 +6,7 @@
 import { capped } from '../model/attention.ts';
 import type { Decoder } from '../model/decoder.ts';
 import type { LayerProjections, LayerWeights } from '../model/layers.ts';
-import { plainProjections } from '../model/layers.ts';
+import { gatedUnit, plainProjections } from '../model/layers.ts';
 import { multiply, rowGrowth } from '../model/linear.ts';
 import type { LinearWeights } from '../model/linear.ts';
 import { headLogits } from '../model/token-logprobs.ts';
@@ -58,9 +58,10 @@ export async function decodingWeights(decoder: Decoder, mayCopy = true): Promise
 }
 
 function packedProjections(layer: LayerWeights, { config }: Decoder, pack: (maps: readonly LinearWeights[]) => (x: Tensor) => Tensor): LayerProjections {
-  const { heads, keyValueHeads, headDim, intermediateSize } = config;
+  const { heads, keyValueHeads, headDim, intermediateSize, activation } = config;
   const queryKeyValue = pack(layer.queryKeyValue);
   const gateUp = pack(layer.gateUp);
+  const down = pack([layer.down]);
   return {
     queryKeyValue(x) {
       const together = ops.view(queryKeyValue(x), [-1, heads + 2 * keyValueHeads, headDim]);
@@ -68,7 +69,7 @@ function packedProjections(layer: LayerWeights, { config }: Decoder, pack: (maps
     },
     output: pack([layer.o]),
     gateUp: (x) => ops.split(gateUp(x), [intermediateSize, intermediateSize], -1) as [Tensor, Tensor],
-    down: pack([layer.down]),
+    down: (gate, up) => down(gatedUnit(gate, up, activation)),
   };
 }
 

@@ -58,29 +58,29 @@ test('sampling: maps and head once more; pages of 64 for 4 slots and two prompts
 test('without decoding copies: cache and what is on its way', () => {
   const { rollout, update } = memoryParts(run, { ...plan, decodingCopies: false });
   assert.deepEqual(rollout, { decodingCopies: 0, keyValueCache: 4 * 16 * 262, sampling: 4 * 512 * 86 });
-  // What the cache took and gradients do not fill, 16768 − 3776 bytes, has room for the 9880 of activations and head.
-  near(update.heap, 0.1 * 9720 + 0.6 * 9880);
+  // What the cache took and gradients do not fill, 16768 − 3776 bytes, has room for the 9016 of activations and head.
+  near(update.heap, 0.1 * 8856 + 0.6 * 9016);
 });
 
 test('an update in two micro-batches: all gradients beside the activations of the second', () => {
   const { update } = memoryParts(run, plan);
-  // activations.test.ts works out 2430 numbers; 8 predicted tokens give a block of logits; sampling freed 20384 bytes, gradients fill 3776.
+  // activations.test.ts works out 2214 numbers; 8 predicted tokens give a block of logits; sampling freed 20384 bytes, gradients fill 3776.
   const { heap, ...counted } = update;
-  assert.deepEqual(counted, { gradients: 4 * 944, activations: 4 * 2430, head: 4 * 8 * 5 });
-  near(heap, 0.1 * 9720 + 0.6 * 9880);
+  assert.deepEqual(counted, { gradients: 4 * 944, activations: 4 * 2214, head: 4 * 8 * 5 });
+  near(heap, 0.1 * 8856 + 0.6 * 9016);
   // A soft cap needs the logits on the way back, and one block more on the way.
   assert.equal(memoryParts({ ...run, config: { ...config, logitCap: 30 } }, plan).update.head, 3 * 4 * 8 * 5);
 });
 
 test('in one micro-batch gradients come as activations go', () => {
   const { update } = memoryParts(run, { ...plan, limit: { tokens: 22 } });
-  near(update.heap, 0.1 * 19_440 + 0.6 * 19_760);
-  assert.deepEqual([update.gradients, update.activations, update.head], [4 * 40, 2 * 9720, 2 * 160]);
+  near(update.heap, 0.1 * 17_712 + 0.6 * 18_032);
+  assert.deepEqual([update.gradients, update.activations, update.head], [4 * 40, 2 * 8856, 2 * 160]);
   // Computed again, layers keep so little that the gradients alone are the most.
   const single = { ...run, step: { prompts: 1, generations: 1, promptTokens: 3, newTokens: 1 } };
-  // 3 packed tokens keep 2·8·3 + 3·90 = 318 numbers.
+  // 3 packed tokens keep 2·8·3 + 3·82 = 294 numbers.
   const { heap, ...last } = memoryParts(single, { ...plan, limit: { tokens: 4 }, checkpoint: true }).update;
-  assert.deepEqual([last, heap], [{ gradients: 4 * 944, activations: 0.45 * 4 * 318, head: 0 }, 0]);
+  assert.deepEqual([last, heap], [{ gradients: 4 * 944, activations: 0.45 * 4 * 294, head: 0 }, 0]);
 });
 
 test('an adapter: 204 weights in both, B of q beside those of k and v, and no copy where it is shared', () => {

@@ -25,6 +25,9 @@ const rotary = (x: Tensor, width: number) => {
   return rotate(x, { cos: ops.to(cos, x.dtype), sin: ops.to(sin, x.dtype) });
 };
 
+const unitThenLinear = (gate: Tensor, up: Tensor, weight: Tensor, bias: Tensor | null, activation: 'silu' | 'geluTanh') =>
+  ops.isFused(gate) ? ops.gatedLinear(gate, up, weight, bias, activation === 'geluTanh') : ops.linear(gatedUnit(gate, up, activation), weight, bias);
+
 const cases: Record<string, Case> = {
   'norm of rows': { inputs: () => [random([131, 576], 1), random([576], 2)], run: ([x, w]) => rmsNorm(x!, w!, 1e-5) },
   'norm of a width that no vector divides': { inputs: () => [random([3, 37], 1), random([37], 2)], run: ([x, w]) => rmsNorm(x!, w!, 1e-5) },
@@ -40,6 +43,19 @@ const cases: Record<string, Case> = {
     },
   },
   'gelu': { inputs: () => [random([40, 150], 1, 5), random([40, 150], 2)], run: ([g, u]) => gatedUnit(g!, u!, 'geluTanh'), tolerance: 3e-6 },
+  'silu and the product behind it': {
+    inputs: () => [random([300, 256], 1, 8), random([300, 256], 2), random([320, 256], 3), random([320], 4)],
+    run: ([g, u, w, b]) => unitThenLinear(g!, u!, w!, b!, 'silu'),
+    tolerance: 3e-6,
+  },
+  'gelu of both halves of one product, and the product behind it': {
+    inputs: () => [random([300, 300], 1, 5), random([380, 150], 2)],
+    run: ([x, w]) => {
+      const [g, u] = ops.split(x!, [150, 150], -1);
+      return unitThenLinear(g!, u!, w!, null, 'geluTanh');
+    },
+    tolerance: 3e-6,
+  },
   'whole heads turned': { inputs: () => [random([33, 9, 64], 1)], run: ([x]) => rotary(x!, 64) },
   'parts of heads turned, the rest as it is': { inputs: () => [random([7, 3, 20], 1)], run: ([x]) => rotary(x!, 12) },
   'heads cut out of a product': { inputs: () => [random([33, 15, 64], 1)], run: ([x]) => rotary(ops.split(x!, [9, 6], 1)[0]!, 64) },

@@ -37,8 +37,8 @@ export interface LayerProjections {
   output(x: Tensor): Tensor;
   /** x [N, H] → gate and up, each [N, F] */
   gateUp(x: Tensor): [gate: Tensor, up: Tensor];
-  /** [N, F] → [N, H] */
-  down(x: Tensor): Tensor;
+  /** The map behind the gated unit of gate and up, [N, F] each → [N, H] */
+  down(gate: Tensor, up: Tensor): Tensor;
 }
 
 /** Attention over whatever the caller keeps: q [N, heads, d], k and v [N, keyValueHeads, d], both rotated → [N, heads·d] */
@@ -94,12 +94,12 @@ export function decoderLayer(
   const afterAttention = ops.add(goOn(x), norm(project.output(attended), weights.attentionOutputNorm));
 
   const [gate, up] = project.gateUp(norm(afterAttention, weights.feedForwardNorm));
-  const fed = project.down(gatedUnit(gate, up, config.activation));
+  const fed = project.down(gate, up);
   return ops.add(afterAttention, norm(fed, weights.feedForwardOutputNorm));
 }
 
 /** The plain projections of a layer: one product per weight, differentiable. `drop`: dropout of the adapters. */
-export function plainProjections(layer: LayerWeights, { heads, keyValueHeads, headDim, intermediateSize }: DecoderConfig, drop: Drop | null = null): LayerProjections {
+export function plainProjections(layer: LayerWeights, { heads, keyValueHeads, headDim, intermediateSize, activation }: DecoderConfig, drop: Drop | null = null): LayerProjections {
   const apply = (x: Tensor, map: LinearWeights) => multiply(x, map, drop);
   const parts = (x: Tensor, maps: readonly LinearWeights[], sizes: readonly number[]) =>
     maps.length === 1 ? ops.split(apply(x, maps[0]!), sizes, -1) : maps.map((map) => apply(x, map));
@@ -109,6 +109,11 @@ export function plainProjections(layer: LayerWeights, { heads, keyValueHeads, he
       parts(x, layer.queryKeyValue, counts.map((count) => count * headDim)).map((part, i) => ops.view(part, [-1, counts[i]!, headDim])) as [Tensor, Tensor, Tensor],
     output: (x) => apply(x, layer.o),
     gateUp: (x) => parts(x, layer.gateUp, [intermediateSize, intermediateSize]) as [Tensor, Tensor],
-    down: (x) => apply(x, layer.down),
+    down(gate, up) {
+      const { weight, bias, adapter } = layer.down;
+      // An adapter sees the unit itself.
+      if (adapter || !(weight instanceof Tensor) || !ops.isFused(weight) || !ops.isFused(gate)) return apply(gatedUnit(gate, up, activation), layer.down);
+      return ops.gatedLinear(gate, up, weight, bias, activation === 'geluTanh');
+    },
   };
 }

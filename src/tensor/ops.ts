@@ -141,12 +141,14 @@ export const scaledDotProductAttention = (
   { mask = null, causal = false, scale }: { mask?: Tensor | null; causal?: boolean; scale: number },
 ): Tensor => dispatch('aten::scaled_dot_product_attention', [query, key, value, mask, 0, causal, scale, false]) as Tensor;
 
-/** Whether the four ops below take a tensor; each is differentiable once (native/fused.cc, native/packed_attention.cc). */
+/** Whether the five ops below take a tensor; each is differentiable once (native/fused.cc, native/packed_attention.cc). */
 export const isFused = (x: Tensor): boolean => x.dtype === 'float32' && x.device === 'cpu';
 /** x/√(mean x² + ε)·w over the last axis. */
 export const rmsNorm = op<(x: Tensor, weight: Tensor, epsilon: number) => Tensor>('tsrl::rms_norm');
 /** silu(gate)·up, or with gelu's tanh form; [N, F] each. */
 export const gated = op<(gate: Tensor, up: Tensor, gelu: boolean) => Tensor>('tsrl::gated');
+/** The same times Wᵀ (+ b), [N, F] → [N, H]; what lies between is not kept for the way back, only made again. */
+export const gatedLinear = op<(gate: Tensor, up: Tensor, weight: Tensor, bias: Tensor | null, gelu: boolean) => Tensor>('tsrl::gated_linear');
 /** Pairs (x_i, x_{i + width/2}) of each head turned: x [N, heads, d], cos and sin [N, 1, width/2]. */
 export const rotate = op<(x: Tensor, cos: Tensor, sin: Tensor) => Tensor>('tsrl::rotate');
 

@@ -1,7 +1,8 @@
 /**
  * What training keeps of a micro-batch until it has walked back, in numbers (docs/experiments.md has the count beside what
  * the allocator says). It follows what each op of model/layers.ts, model/tree-attention.ts and the fused ops of native/ saves
- * in float32: the inputs of products, norms and the gated unit, and what attention needs.
+ * in float32: the inputs of products that train something, of norms and of the gated unit, and what attention needs
+ * (test/kept-activations.test.ts).
  */
 import type { AttentionKernel } from '../model/attention.ts';
 import type { DecoderConfig } from '../model/decoder-config.ts';
@@ -26,19 +27,50 @@ export function packedTokens({ prompts, generations, promptTokens, newTokens }: 
 
 /** Numbers that a forward pass keeps, with one layer more: what the walk back has in hand. */
 export function keptNumbers({ config, lora, attention, checkpoint }: KeptBy, batch: StepShape): number {
-  const adapted = adapterNumbers(config, lora) * packedTokens(batch);
-  const layers = config.windows.map((window) => layerNumbers(config, batch) + attentionNumbers(config, batch, window, attention) + adapted / config.layers);
+  const { perToken, perLayer } = adapterNumbers(config, lora);
+  const tokens = packedTokens(batch);
+  const takes = inputsOf(config, lora);
+  const layers = config.windows.map((window, i) => tokens * (layerNumbers(config, takes(i)) + perToken) + attentionNumbers(config, batch, window, attention) + perLayer);
   const inHand = Math.max(...layers);
-  if (checkpoint) return config.layers * config.hiddenSize * packedTokens(batch) + inHand;
+  if (checkpoint) return config.layers * config.hiddenSize * tokens + inHand;
   return layers.reduce((total, numbers) => total + numbers, inHand);
 }
 
-/** Of a layer, attention's own left out: its input and the sum behind attention, what norms and products take, gate, up and their unit. */
-function layerNumbers({ hiddenSize, intermediateSize, heads, keyValueHeads, headDim, norms, queryKeyNorm }: DecoderConfig, batch: StepShape): number {
-  const normed = Object.keys(norms).length * hiddenSize;
-  const headsNormed = queryKeyNorm === null ? 0 : (heads + keyValueHeads) * headDim;
+/** Which products of a layer need their input on the way back. */
+interface KeptInputs {
+  /** Of queries, keys and values, or of gate and up: what the norm before them made. */
+  attention: boolean;
+  feedForward: boolean;
+  /** The gated unit. */
+  unit: boolean;
+}
+
+/**
+ * The input of a product is kept for the weight or the A that is trained; under dropout A sees another input. The unit before a
+ * trained weight is made again (native/fused.cc).
+ */
+function inputsOf(config: DecoderConfig, lora: LoraSettings | null): (layer: number) => KeptInputs {
+  if (!lora) return () => ({ attention: true, feedForward: true, unit: false });
+  const shapes = adapterShapes(config, lora);
+  const has = (layer: number, maps: readonly string[], end: string) => maps.some((map) => shapes.has(`model.layers.${layer}.${map}.${end}`));
+  const seen = (layer: number, maps: readonly string[]) => has(layer, maps, 'weight') || (lora.dropout === 0 && has(layer, maps, 'lora_A.weight'));
+  return (layer) => ({
+    attention: seen(layer, ['q', 'k', 'v', 'qkv'].map((map) => `self_attn.${map}_proj`)),
+    feedForward: seen(layer, ['gate', 'up', 'gate_up'].map((map) => `mlp.${map}_proj`)),
+    unit: lora.dropout === 0 && has(layer, ['mlp.down_proj'], 'lora_A.weight'),
+  });
+}
+
+/** Of a token in a layer, attention's own left out: its input and the sum behind attention, what norms and products take, gate and up. */
+function layerNumbers({ hiddenSize, intermediateSize, heads, keyValueHeads, headDim, norms, queryKeyNorm }: DecoderConfig, takes: KeptInputs): number {
+  // A norm keeps a number for each row. What those behind attention and feed-forward take is theirs alone.
+  const places = Object.keys(norms) as (keyof typeof norms)[];
+  const behind = places.filter((place) => place === 'attentionOutputNorm' || place === 'feedForwardOutputNorm').length;
+  const before = Number('inputNorm' in norms && takes.attention) + Number('feedForwardNorm' in norms && takes.feedForward);
+  const normed = (behind + before) * hiddenSize + places.length;
+  const headsNormed = queryKeyNorm === null ? 0 : (heads + keyValueHeads) * headDim + (queryKeyNorm === 'whole' ? 2 : heads + keyValueHeads);
   // Of attention: the turned queries and its result.
-  return packedTokens(batch) * (2 * hiddenSize + normed + headsNormed + 2 * heads * headDim + 3 * intermediateSize);
+  return 2 * hiddenSize + normed + headsNormed + 2 * heads * headDim + (takes.unit ? 3 : 2) * intermediateSize;
 }
 
 /** Of attention besides queries and result: in one op keys, values and a number for each head and token; else see below. */
@@ -49,8 +81,8 @@ function attentionNumbers(config: DecoderConfig, batch: StepShape, window: numbe
 }
 
 /**
- * Attention written out: its result by tree as well, the scores as weights (and before their cap), and keys and values of
- * each completion behind its prompt, for every query head where those share.
+ * Attention written out: the queries of completions by head as well, the scores as weights (and before their cap), and keys
+ * and values of each completion behind its prompt, for every query head where those share.
  */
 function writtenOutNumbers({ heads, keyValueHeads, headDim, attentionCap }: DecoderConfig, batch: StepShape, window: number | null): number {
   const { prompts, generations, promptTokens } = batch;
@@ -62,14 +94,20 @@ function writtenOutNumbers({ heads, keyValueHeads, headDim, attentionCap }: Deco
   const rows = copies ? promptTokens + completed : promptTokens + generations * newTokens + completed;
   const keysAndValues = 2 * (copies ? heads : keyValueHeads) * headDim * rows;
   const scores = heads * (promptTokens ** 2 + newTokens * completed);
-  return packedTokens(batch) * heads * headDim + prompts * (keysAndValues + (attentionCap === null ? 1 : 2) * scores);
+  return prompts * (generations * newTokens * heads * headDim + keysAndValues + (attentionCap === null ? 1 : 2) * scores);
 }
 
-/** Per token, of all adapted maps: A·x; under dropout what is left of x and its mask; under DoRA the product before it is grown. */
-function adapterNumbers(config: DecoderConfig, lora: LoraSettings | null): number {
-  if (!lora) return 0;
-  return [...adapterShapes(config, lora)].reduce((total, [name, [rows = 0, columns = 0]]) => {
-    if (name.endsWith('.lora_A.weight')) return total + rows + (lora.dropout > 0 ? 2 * columns : 0);
-    return total + (name.endsWith('.lora_magnitude_vector') ? rows : 0);
-  }, 0);
+/**
+ * Of the adapted maps of a layer on average. Per token: A·x; under dropout what is left of x and its mask; under DoRA the product
+ * before it is grown. Per layer: by how much each row grows, and its length before.
+ */
+function adapterNumbers(config: DecoderConfig, lora: LoraSettings | null): { perToken: number; perLayer: number } {
+  let [perToken, perLayer] = [0, 0];
+  for (const [name, [rows = 0, columns = 0]] of lora ? adapterShapes(config, lora) : []) {
+    if (name.endsWith('.lora_A.weight')) perToken += rows + (lora!.dropout > 0 ? 2 * columns : 0);
+    if (!name.endsWith('.lora_magnitude_vector')) continue;
+    perToken += rows;
+    perLayer += 2 * rows;
+  }
+  return { perToken: perToken / config.layers, perLayer: perLayer / config.layers };
 }
