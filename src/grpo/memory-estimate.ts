@@ -58,9 +58,9 @@ export interface MemoryParts {
   optimizer: number;
   /** Models among the rewards. */
   rewardModels: number;
-  /** While completions are sampled. */
-  rollout: { decodingCopies: number; keyValueCache: number; sampling: number };
-  /** While the policy is updated; `heap` is what lies unused between blocks. */
+  /** While completions are sampled; `heap` is what lies unused between blocks. */
+  rollout: { decodingCopies: number; keyValueCache: number; sampling: number; heap: number };
+  /** While the policy is updated. */
   update: { gradients: number; activations: number; head: number; heap: number };
 }
 
@@ -77,6 +77,8 @@ const measured = {
   holes: 0.1,
   /** Of what sampling freed and gradients do not fill, blocks of one size each: the holes into which activations do not fit. */
   leftBySampling: 0.6,
+  /** Of the cache and what is on its way when a token is drawn: what finds no room where an update was. */
+  leftByUpdates: 1,
   /** Of activations: what of them is not given back in pieces that gradients fit into, in a single micro-batch. */
   leftByActivations: 0.45,
 } as const;
@@ -144,7 +146,7 @@ function rolloutParts({ config, storage, lora, step, completions }: RunSizes, { 
   const cache = storage.number * cached;
   // While the head, the last of the copies, is reordered, it is there once more; the cache comes after.
   const passing = Math.max(NUMBER * drawn, NUMBER * prefilled, copied > 0 ? NUMBER * head - cache : 0);
-  return { decodingCopies: NUMBER * copied, keyValueCache: cache, sampling: passing };
+  return { decodingCopies: NUMBER * copied, keyValueCache: cache, sampling: passing, heap: measured.leftByUpdates * (cache + passing) };
 }
 
 /** Numbers of an adapter while decoding: A as more rows of the maps, and B, which is block-diagonal where maps are joined. */
