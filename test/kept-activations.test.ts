@@ -36,9 +36,10 @@ async function heldAndCounted(layers: number, { lora, checkpoint, attention }: H
   profiler.stop();
   pass.dispose();
   disposeBatch(batch);
+  keys.dispose();
   disposeDecoder(decoder);
   if (decoder !== base) disposeDecoder(base);
-  return { held, counted: 4 * keptNumbers({ config: decoder.config, lora, attention, checkpoint }, shape) };
+  return { held, counted: 4 * keptNumbers({ config: decoder.config, lora, attention, fused: true, checkpoint }, shape) };
 }
 
 const plain: How = { lora: null, checkpoint: false, attention: 'sdpa' };

@@ -164,7 +164,7 @@ function updateParts(run: RunSizes, { limit, checkpoint }: Plan, trained: Traine
   const { config, lora, attention, step } = run;
   const [vocabulary, hidden] = [trained.vocabulary, trained.hidden].map((shapes) => NUMBER * count(shapes)) as [number, number];
   const { batch, batches } = largestMicroBatch(limit, step);
-  const activations = NUMBER * keptNumbers({ config, lora, attention, checkpoint }, batch);
+  const activations = NUMBER * keptNumbers({ config, lora, attention, fused: run.storage.number === NUMBER, checkpoint }, batch);
   const head = (config.logitCap === null ? HEAD : CAPPED_HEAD) * NUMBER * Math.min(headRowsOf(config), batch.prompts * batch.generations * batch.newTokens) * config.vocabSize;
   const headWeights = NUMBER * config.vocabSize * config.hiddenSize;
   const freed = keyValueCache + Math.max(0, decodingCopies - (headWeights >= RETURNED ? headWeights : 0));

@@ -19,7 +19,7 @@ const config = {
   attentionCap: null,
   windows: [null, null],
 } as unknown as DecoderConfig;
-const plain: KeptBy = { config, lora: null, attention: 'sdpa', checkpoint: false };
+const plain: KeptBy = { config, lora: null, attention: 'sdpa', fused: true, checkpoint: false };
 // 3 + 2·(4 − 1) = 9 packed tokens.
 const batch = { prompts: 1, generations: 2, promptTokens: 3, newTokens: 4 };
 const of = (change: Partial<DecoderConfig>): KeptBy => ({ ...plain, config: { ...config, ...change } });
@@ -32,6 +32,10 @@ test('a prompt counts once for its group, a completion without its last token', 
 test('layers, and one in hand', () => {
   assert.equal(keptNumbers(plain, batch), 3 * 738);
   assert.equal(keptNumbers(plain, { ...batch, prompts: 2 }), 2 * 3 * 738);
+});
+
+test('without fused ops the gated unit is kept as well', () => {
+  assert.equal(keptNumbers({ ...plain, fused: false }, batch), 3 * (738 + 9 * 10));
 });
 
 test('computed again, a layer keeps its input', () => {

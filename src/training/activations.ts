@@ -16,6 +16,8 @@ export interface KeptBy {
   /** The adapter that is trained; null for the weights themselves. */
   lora: LoraSettings | null;
   attention: AttentionKernel;
+  /** Whether the ops of native/fused.cc compute, which make the gated unit again: float32 on a CPU. */
+  fused: boolean;
   /** Whether layers keep their input only, and are computed again on the way back. */
   checkpoint: boolean;
 }
@@ -26,10 +28,10 @@ export function packedTokens({ prompts, generations, promptTokens, newTokens }: 
 }
 
 /** Numbers that a forward pass keeps, with one layer more: what the walk back has in hand. */
-export function keptNumbers({ config, lora, attention, checkpoint }: KeptBy, batch: StepShape): number {
+export function keptNumbers({ config, lora, attention, fused, checkpoint }: KeptBy, batch: StepShape): number {
   const { perToken, perLayer } = adapterNumbers(config, lora);
   const tokens = packedTokens(batch);
-  const takes = inputsOf(config, lora);
+  const takes = inputsOf(config, lora, fused);
   const layers = config.windows.map((window, i) => tokens * (layerNumbers(config, takes(i)) + perToken) + attentionNumbers(config, batch, window, attention) + perLayer);
   const inHand = Math.max(...layers);
   if (checkpoint) return config.layers * config.hiddenSize * tokens + inHand;
@@ -47,27 +49,26 @@ interface KeptInputs {
 
 /**
  * The input of a product is kept for the weight or the A that is trained; under dropout A sees another input. The unit before a
- * trained weight is made again (native/fused.cc).
+ * trained weight is made again where that is one pass.
  */
-function inputsOf(config: DecoderConfig, lora: LoraSettings | null): (layer: number) => KeptInputs {
-  if (!lora) return () => ({ attention: true, feedForward: true, unit: false });
+function inputsOf(config: DecoderConfig, lora: LoraSettings | null, fused: boolean): (layer: number) => KeptInputs {
+  if (!lora) return () => ({ attention: true, feedForward: true, unit: !fused });
   const shapes = adapterShapes(config, lora);
   const has = (layer: number, maps: readonly string[], end: string) => maps.some((map) => shapes.has(`model.layers.${layer}.${map}.${end}`));
   const seen = (layer: number, maps: readonly string[]) => has(layer, maps, 'weight') || (lora.dropout === 0 && has(layer, maps, 'lora_A.weight'));
   return (layer) => ({
     attention: seen(layer, ['q', 'k', 'v', 'qkv'].map((map) => `self_attn.${map}_proj`)),
     feedForward: seen(layer, ['gate', 'up', 'gate_up'].map((map) => `mlp.${map}_proj`)),
-    unit: lora.dropout === 0 && has(layer, ['mlp.down_proj'], 'lora_A.weight'),
+    unit: !fused || (lora.dropout === 0 && has(layer, ['mlp.down_proj'], 'lora_A.weight')),
   });
 }
 
 /** Of a token in a layer, attention's own left out: its input and the sum behind attention, what norms and products take, gate and up. */
 function layerNumbers({ hiddenSize, intermediateSize, heads, keyValueHeads, headDim, norms, queryKeyNorm }: DecoderConfig, takes: KeptInputs): number {
-  // A norm keeps a number for each row. What those behind attention and feed-forward take is theirs alone.
-  const places = Object.keys(norms) as (keyof typeof norms)[];
-  const behind = places.filter((place) => place === 'attentionOutputNorm' || place === 'feedForwardOutputNorm').length;
-  const before = Number('inputNorm' in norms && takes.attention) + Number('feedForwardNorm' in norms && takes.feedForward);
-  const normed = (behind + before) * hiddenSize + places.length;
+  // A norm keeps a number for each row. What the norms behind attention and feed-forward take is theirs alone.
+  const places = Object.keys(norms).length;
+  const unused = Number('inputNorm' in norms && !takes.attention) + Number('feedForwardNorm' in norms && !takes.feedForward);
+  const normed = (places - unused) * hiddenSize + places;
   const headsNormed = queryKeyNorm === null ? 0 : (heads + keyValueHeads) * headDim + (queryKeyNorm === 'whole' ? 2 : heads + keyValueHeads);
   // Of attention: the turned queries and its result.
   return 2 * hiddenSize + normed + headsNormed + 2 * heads * headDim + (takes.unit ? 3 : 2) * intermediateSize;
